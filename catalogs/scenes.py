@@ -1,0 +1,139 @@
+"""Scenes as typed records: what was found, what is used, what is skipped and why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+SkipReason = Literal[
+    "outside",
+    "duplicate",
+    "superseded",
+    "missing_asset",
+    "too_cloudy",
+    "unreadable",
+    "uncalibrated",
+    "all_nodata",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """One raster of a scene, single band."""
+
+    band: str
+    """The sensor's own band id (`B02`, `VV`) or the name of a plane (`SCL`)."""
+
+    href: str
+    """Absolute path or address, already checked against the provider's table or the catalogue's root."""
+
+    epsg: int | None = None
+    """Code of the raster's CRS where the item says it."""
+
+    nodata: float | None = None
+    """Stored fill value, NaN allowed; None where the item does not say."""
+
+    scale: float | None = None
+    """`raster:scale` or `raster:bands[].scale` as the item says it; not yet believed."""
+
+    offset: float | None = None
+    """`raster:offset` likewise, in physical units (added after scaling)."""
+
+    unit: str | None = None
+    """`unit` as the item says it (`1`, `dB`, ...)."""
+
+    data_type: str | None = None
+    """`uint16`, `float32`, ... as the item says it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One item of a catalogue that the cube can be built from."""
+
+    id: str
+    collection: str
+    sensor: str
+    """Name of the facts table (`sentinel-2-msi`, `sentinel-1-csar`)."""
+
+    time: datetime
+    """Acquisition in UTC; for composites the middle of start and end."""
+
+    time_start: datetime
+    time_end: datetime
+    """Bounds, equal to `time` for a single acquisition."""
+
+    footprint: tuple[tuple[float, float], ...]
+    """Outer ring of the item's geometry, (longitude, latitude)."""
+
+    assets: tuple[Asset, ...]
+    """Sorted by band."""
+
+    platform: str = ""
+    orbit_direction: str = ""
+    relative_orbit: int | None = None
+    processing_baseline: str = ""
+    offset_applied: bool | None = None
+    """`earthsearch:boa_offset_applied` where present: True means no offset is left in the pixels."""
+
+    tile: str = ""
+    """MGRS tile or slice id, part of the identity of an acquisition."""
+
+    cloud_cover: float | None = None
+    """Percent."""
+
+    sun_azimuth_deg: float | None = None
+    sun_elevation_deg: float | None = None
+    view_azimuth_deg: float | None = None
+    view_incidence_deg: float | None = None
+    item_href: str = ""
+    """Where the item itself lives: the target of `derived_from`."""
+
+    product_type: str = ""
+    """`sar:product_type` (GRD, RTC, SLC) or `processing:level`, as the item says it."""
+
+    def asset(self, band: str) -> Asset | None:
+        """Returns the asset of a band, None where the scene has none."""
+        return next((asset for asset in self.assets if asset.band == band), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneOutcome:
+    """How one matched item ended: used, or skipped with its reason."""
+
+    id: str
+    collection: str
+    outcome: Literal["used", "skipped"]
+    reason: SkipReason | None = None
+    detail: str = ""
+    """One sentence with the offending value, '' where used."""
+
+    def __post_init__(self) -> None:
+        if (self.outcome == "skipped") != (self.reason is not None):
+            raise ValueError(f"a skipped scene has a reason and a used one none, got {self.outcome}, {self.reason}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneSet:
+    """The answer to a query: the scenes to use, those skipped with reasons, and a count of the rest."""
+
+    scenes: tuple[Scene, ...]
+    """Sorted by (time, collection, id)."""
+
+    skipped: tuple[SceneOutcome, ...] = ()
+    """Matched items that are not used, each with its reason, sorted by (collection, id)."""
+
+    unmatched: int = 0
+    """How many items of the catalogues lay outside the query's collections, area or time."""
+
+    attribution: tuple[str, ...] = field(default=())
+    """Licence and attribution lines of the collections used."""
+
+    def input_hash(self) -> str:
+        """Returns a SHA-256 over the ids, times, baselines and bands of the scenes: equal input, equal hash."""
+        rows = [
+            [s.collection, s.id, s.time.isoformat(), s.processing_baseline, [a.band for a in s.assets]] for s in self.scenes
+        ]
+        return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""ringmoe_core."""
