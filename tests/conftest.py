@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-LOOPBACK = {"127.0.0.1", "::1", "localhost", "0.0.0.0"}  # noqa: S104 compared, never bound
+LOOPBACK = {"127.0.0.1", "::1", "localhost", "0.0.0.0"}
 
 
 @pytest.fixture(scope="session")

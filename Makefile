@@ -1,0 +1,51 @@
+# Two commands matter to a new user: `make demo` and `make test`. Each sets up what it needs, in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export MPLBACKEND := Agg
+
+.PHONY: env demo test lint types imports tests bench weights clean help
+
+help:
+	@echo "make demo   set up, run the demonstration offline, write out/demo/report.html"
+	@echo "make test   set up, lint, types, import contracts, tests"
+	@echo "make bench  speed against the peer, side by side"
+	@echo "make env    set up only (.venv)"
+	@echo "make weights  train ringmoe_core/weights/nano.safetensors anew (about 40 minutes on 2 cores)"
+
+env: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[demo,dev]"
+	@touch $(STAMP)
+
+demo: env
+	@$(BIN)/ringmoe demo --out out/demo
+
+lint: env
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: env
+	@$(BIN)/mypy
+
+imports: env
+	@$(BIN)/lint-imports --no-cache
+
+tests: env
+	@$(BIN)/pytest -q
+
+test: lint types imports tests
+
+bench: env
+	@for file in benchmarks/*.py; do $(BIN)/python $$file; done
+
+weights: env
+	@$(BIN)/ringmoe train --preset nano --out ringmoe_core/weights/nano.safetensors
+
+clean:
+	rm -rf $(VENV) out build dist
