@@ -173,10 +173,11 @@ def mask_channels(normalised: FloatArray, valid: BoolArray) -> Channels:
     """
     if valid.shape != (*normalised.shape[:-3], *normalised.shape[-2:]):
         raise ValueError(f"valid must be (..., y, x) of {normalised.shape}, got {valid.shape}; pass the cube's plane")
-    finite = np.isfinite(normalised)
-    present: BoolArray = np.asarray((finite & valid[..., None, :, :]).any(axis=(-2, -1)))
-    whole = (finite | ~present[..., :, None, None]).all(axis=-3)
-    usable = valid & whole & present.any(axis=-1)[..., None, None]
+    finite: BoolArray = np.isfinite(normalised)
+    present: BoolArray = np.asarray(np.any(finite & valid[..., None, :, :], axis=(-2, -1)))
+    whole: BoolArray = np.asarray(np.all(finite | ~present[..., :, None, None], axis=-3))
+    some: BoolArray = np.asarray(np.any(present, axis=-1))
+    usable = valid & whole & some[..., None, None]
     kept = usable[..., None, :, :] & present[..., :, None, None]
     pixels = np.where(kept, normalised, np.float32(0))
     return Channels(pixels=pixels, valid=usable, present=present)
@@ -185,7 +186,8 @@ def mask_channels(normalised: FloatArray, valid: BoolArray) -> Channels:
 def decibels(power: FloatArray) -> FloatArray:
     """Returns 10 log10(max(power, POWER_FLOOR)) as float32, NaN stays NaN."""
     floored = np.maximum(power, np.float32(POWER_FLOOR), dtype=np.float32)
-    return np.asarray(np.float32(10) * np.log10(floored, dtype=np.float32))
+    decibel: FloatArray = np.multiply(np.log10(floored, dtype=np.float32), np.float32(10))
+    return decibel
 
 
 def day_fraction(time: npt.NDArray[np.datetime64]) -> FloatArray:
@@ -198,4 +200,5 @@ def day_fraction(time: npt.NDArray[np.datetime64]) -> FloatArray:
     start = years.astype("datetime64[us]")
     length = (years + np.timedelta64(1, "Y")).astype("datetime64[us]") - start
     fraction = (time.astype("datetime64[us]") - start) / length
-    return np.minimum(fraction.astype(np.float32), np.nextafter(np.float32(1), np.float32(0)))
+    below_one: FloatArray = np.minimum(fraction.astype(np.float32), np.nextafter(np.float32(1), np.float32(0)))
+    return below_one
