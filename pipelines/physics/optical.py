@@ -1,0 +1,79 @@
+"""Sentinel-2 digital numbers to the packed reflectance of the cube, in exact integer steps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.physics.constants import S2_DN_NODATA, S2_DN_SATURATED
+from pipelines.schema import PACKED_DTYPE, PACKED_FILL, PACKED_MAX, PACKED_MIN, PACKED_SCALE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DN_LIMIT = 1 << 30
+"""Far beyond any sensor's range, and DN + offset still fits int32."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedPlane:
+    """Reflectance in steps of 1e-4 with its flags, all of one shape."""
+
+    packed: NDArray[np.int16]
+    """reflectance = packed * 1e-4; -32768 where missing."""
+
+    saturated: NDArray[np.bool_]
+    """True where the sensor saturated or the value left -32767..32767 and stands at its end."""
+
+    nodata: NDArray[np.bool_]
+    """True where the scene has no value."""
+
+
+def pack_reflectance(
+    dn: NDArray[np.integer] | NDArray[np.floating],
+    *,
+    offset_dn: int,
+    nodata: float | None = None,
+) -> PackedPlane:
+    """Returns packed reflectance: packed = DN + offset_dn, in int32, exact.
+
+    Negative reflectance and reflectance above 1 are legal and kept (Sentinel-2 Products Specification Document,
+    S2-PDGS-TAS-DI-PSD). Nothing is clipped but what int16 cannot hold, and that is flagged.
+
+    Args:
+        dn: Digital numbers of any shape. Floats, as a resampling gives them, are rounded to the nearest step (ties
+            to even); NaN is missing.
+        offset_dn: Steps to add, from `RadiometricRule.offset_dn`.
+        nodata: Stored fill value as the item declares it, NaN allowed; None means the product's own, 0. With
+            another value declared a DN of 0 is a reflectance.
+
+    Raises:
+        ValueError: Infinite or absurdly large values: the array holds no digital numbers.
+    """
+    fill = float(S2_DN_NODATA) if nodata is None else float(nodata)
+    missing = np.isnan(dn) if dn.dtype.kind == "f" else np.zeros(dn.shape, dtype=np.bool_)
+    if not math.isnan(fill):
+        missing |= dn == fill
+    whole = np.rint(np.where(missing, 0, dn)) if dn.dtype.kind == "f" else np.where(missing, 0, dn)
+    if whole.size and not (np.abs(whole).max() < _DN_LIMIT):
+        raise ValueError(f"digital numbers must be finite and below 2**30, got {whole.max()}; check the asset")
+    steps = whole.astype(np.int32) + np.int32(offset_dn)
+    saturated = ~missing & ((whole == S2_DN_SATURATED) | (steps > PACKED_MAX) | (steps < PACKED_MIN))
+    packed = np.where(missing, PACKED_FILL, np.clip(steps, PACKED_MIN, PACKED_MAX)).astype(PACKED_DTYPE)
+    return PackedPlane(packed=packed, saturated=saturated, nodata=missing)
+
+
+def unpack_reflectance(packed: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Returns reflectance, float32(float64(packed) * 1e-4), NaN where missing: the rule of the cube's schema.
+
+    For a value within the packed range it equals float32(float64(DN + offset_dn) * 1e-4) bit for bit. It does not
+    always equal float32(DN) * float32(1e-4), nor float64(DN) * 1e-4 - 0.1: the sum comes first, in integers.
+
+    Args:
+        packed: int16 of any shape, -32768 is missing.
+    """
+    reflectance = (packed.astype(np.float64) * PACKED_SCALE).astype(np.float32)
+    return np.where(packed == PACKED_FILL, np.float32(np.nan), reflectance)

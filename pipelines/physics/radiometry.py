@@ -1,0 +1,181 @@
+"""Which offset stands between a Sentinel-2 scene's digital numbers and reflectance, decided by stated rules.
+
+reflectance = (DN + offset_dn) / 10000, offset_dn 0 or -1000 (Sentinel-2 Products Specification Document,
+S2-PDGS-TAS-DI-PSD, QUANTIFICATION_VALUE and RADIO/BOA_ADD_OFFSET). Providers distribute the same product with the
+offset left in or taken out, so that neither the sensing date nor any single field decides it. In this order:
+
+1. `flag`: the item says that the offset was taken out of the pixels: 0.
+2. `declared`: the item declares a band offset other than 0: that offset.
+3. `declared_zero`: the item declares offset 0: 0, unless the flag says False on a baseline that carries the offset.
+4. `baseline_with_offset`: baseline 04.00 or later, nothing declared: -1000.
+5. `baseline_without_offset`: an earlier baseline: 0.
+6. Nothing known: refused. Pixel values never decide (see `pixels`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from pipelines.physics.constants import (
+    S2_BANDS,
+    S2_BASELINE_OFFSET_DN,
+    S2_OFFSET_SINCE_BASELINE,
+    S2_QUANTIFICATION,
+)
+from pipelines.physics.errors import Uncalibrated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from catalogs.scenes import Asset, Scene
+
+RuleName = Literal["flag", "declared", "declared_zero", "baseline_with_offset", "baseline_without_offset"]
+Evidence: TypeAlias = "Mapping[str, str | int | float | bool | list[str] | None]"
+
+_SCALE = 1.0 / S2_QUANTIFICATION
+_RELATIVE_TOLERANCE = 1e-9
+"""Decimal fractions such as 0.0001 and -0.1 come through JSON: far tighter than one step, far above float64 noise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RadiometricRule:
+    """How a scene's digital numbers become reflectance, and on what evidence."""
+
+    name: RuleName
+    """The rule that decided."""
+
+    scale: float
+    """Reflectance of one step, 1e-4."""
+
+    offset_dn: int
+    """Steps to add to DN before scaling: 0 where none is left in the pixels, else -1000."""
+
+    evidence: Evidence
+    """What the item said, and `contradictions`: what else it said that the rule overruled. JSON-able."""
+
+    @property
+    def offset(self) -> float:
+        """The offset in reflectance, as CF and STAC write it."""
+        return self.offset_dn / S2_QUANTIFICATION
+
+    def to_json(self) -> str:
+        """Returns the rule and its evidence as one JSON object with sorted keys."""
+        record = {"rule": self.name, "scale": self.scale, "offset_dn": self.offset_dn, **self.evidence}
+        return json.dumps(record, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Facts:
+    flag: bool | None
+    declared_dn: int | None
+    baseline: tuple[int, int] | None
+
+    @property
+    def carries_offset(self) -> bool | None:
+        """Whether ESA's product of this baseline carries the offset; None where the baseline is not known."""
+        return None if self.baseline is None else self.baseline >= S2_OFFSET_SINCE_BASELINE
+
+
+def decide_rule(scene: Scene) -> RadiometricRule:
+    """Returns the radiometric rule of a Sentinel-2 scene after the module's stated order.
+
+    Args:
+        scene: A scene of a Sentinel-2 collection, L1C or L2A.
+
+    Raises:
+        Uncalibrated: No reflectance band, a scale other than 1e-4, an offset that is no whole number of steps or
+            differs between bands, statements that exclude each other, or nothing known.
+    """
+    bands = [asset for asset in scene.assets if asset.band in S2_BANDS]
+    if not bands:
+        held = [asset.band for asset in scene.assets]
+        raise Uncalibrated(f"{scene.id} must hold a reflectance band, it holds {held}; ask for one of {list(S2_BANDS)}")
+    _check_scale(scene, bands)
+    facts = _Facts(
+        flag=scene.offset_applied,
+        declared_dn=_declared_offset(scene, bands),
+        baseline=_baseline(scene.processing_baseline),
+    )
+    name, offset_dn = _decide(scene, facts)
+    return RadiometricRule(
+        name=name,
+        scale=_SCALE,
+        offset_dn=offset_dn,
+        evidence={
+            "offset_applied": facts.flag,
+            "declared_offset_dn": facts.declared_dn,
+            "declared_scale": next((asset.scale for asset in bands if asset.scale is not None), None),
+            "bands_without_declaration": sorted(asset.band for asset in bands if asset.offset is None),
+            "processing_baseline": scene.processing_baseline,
+            "contradictions": _contradictions(facts, offset_dn),
+        },
+    )
+
+
+def _decide(scene: Scene, facts: _Facts) -> tuple[RuleName, int]:
+    if facts.flag is True:
+        return "flag", 0
+    if facts.declared_dn is not None and facts.declared_dn != 0:
+        return "declared", facts.declared_dn
+    if facts.declared_dn == 0:
+        if facts.flag is False and facts.carries_offset:
+            raise Uncalibrated(
+                f"what {scene.id} says of its offset must agree, got boa_offset_applied False, baseline "
+                f"{scene.processing_baseline} and offset 0; correct the item or take the scene from another catalogue",
+            )
+        return "declared_zero", 0
+    if facts.carries_offset is None:
+        raise Uncalibrated(
+            f"{scene.id} must say how it is calibrated by boa_offset_applied, raster:offset or processing baseline, "
+            f"got baseline {scene.processing_baseline!r} and neither of the others; add one to the item",
+        )
+    return ("baseline_with_offset", S2_BASELINE_OFFSET_DN) if facts.carries_offset else ("baseline_without_offset", 0)
+
+
+def _contradictions(facts: _Facts, offset_dn: int) -> list[str]:
+    """Lists what the item says against the decision, so that a reader of the cube can see it was overruled."""
+    found = []
+    if facts.declared_dn is not None and facts.declared_dn != offset_dn:
+        found.append(f"declared offset {facts.declared_dn} not applied: the item says it was taken out")
+    if facts.flag is True and facts.carries_offset is False:
+        found.append("offset said to be taken out of a baseline that never had one")
+    if facts.flag is not True and facts.carries_offset is True and offset_dn == 0:
+        found.append("offset 0 declared on a baseline that carries one")
+    if facts.carries_offset is False and offset_dn != 0:
+        found.append("offset declared on a baseline that never had one")
+    return found
+
+
+def _check_scale(scene: Scene, bands: list[Asset]) -> None:
+    for asset in bands:
+        if asset.scale is not None and not math.isclose(asset.scale, _SCALE, rel_tol=_RELATIVE_TOLERANCE):
+            raise Uncalibrated(
+                f"the scale of Sentinel-2 reflectance is {_SCALE}, {scene.id} declares {asset.scale} for {asset.band}; "
+                "correct the item, or describe the product as a sensor of its own",
+            )
+
+
+def _declared_offset(scene: Scene, bands: list[Asset]) -> int | None:
+    declared = {asset.band: asset.offset for asset in bands if asset.offset is not None}
+    steps = set()
+    for band, offset in declared.items():
+        exact = offset * S2_QUANTIFICATION
+        if not math.isfinite(exact) or not math.isclose(exact, round(exact), rel_tol=_RELATIVE_TOLERANCE):
+            raise Uncalibrated(
+                f"an offset is a whole number of steps of {_SCALE}, {scene.id} declares {offset} for {band}; "
+                "give it in reflectance, such as -0.1",
+            )
+        steps.add(round(exact))
+    if len(steps) > 1:
+        raise Uncalibrated(f"the bands of {scene.id} must share one offset, it declares {declared}; correct the item")
+    return steps.pop() if steps else None
+
+
+def _baseline(text: str) -> tuple[int, int] | None:
+    """Reads '05.09', 'N0509' or '0509' as (5, 9); None where it says nothing readable (the text is evidence)."""
+    match = re.fullmatch(r"N?(\d{2})\.?(\d{2})", text.strip())
+    return None if match is None else (int(match[1]), int(match[2]))
