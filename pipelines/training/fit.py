@@ -1,0 +1,156 @@
+"""The training loop: seeded, budgeted, with its progress reported as values."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from pipelines.training.chips import ChipConfig, ChipSampler
+from pipelines.training.objective import Losses, ObjectiveConfig, objective
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pipelines.training.scene_arrays import SceneArrays
+    from ringmoe_core import RingMoE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """Part of a run with one chip size."""
+
+    size: int
+    batch: int
+    share: float
+    """Share of the run's steps, the shares of all phases sum to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitConfig:
+    """A run: how many steps, of what, how fast."""
+
+    steps: int
+    phases: tuple[Phase, ...] = (Phase(size=64, batch=16, share=0.7), Phase(size=128, batch=4, share=0.3))
+    learning_rate: float = 1.5e-3
+    final_learning_rate: float = 1e-5
+    warmup_steps: int = 100
+    weight_decay: float = 0.05
+    clip_norm: float = 1.0
+    average: float = 0.998
+    """Decay of the running average of the weights, which is what the run returns."""
+
+    seed: int = 0
+    chips: ChipConfig = field(default_factory=ChipConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"a run has at least one step, got {self.steps}; raise steps")
+        if not math.isclose(sum(phase.share for phase in self.phases), 1.0):
+            raise ValueError(f"the phases' shares must sum to 1, got {[p.share for p in self.phases]}; correct them")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one step was like."""
+
+    step: int
+    steps: int
+    losses: Losses
+    learning_rate: float
+    seconds: float
+    """Since the start of the run."""
+
+
+def fit(
+    model: RingMoE,
+    scenes: Sequence[SceneArrays],
+    config: FitConfig,
+    *,
+    on_step: Callable[[Step], None] | None = None,
+) -> RingMoE:
+    """Trains a model on labelled regions and returns the running average of its weights.
+
+    Args:
+        model: Trained in place, on the device that it is on (CPU here).
+        scenes: Regions with at least `config.chips.num_epochs` dates, at least as large as the largest chip.
+        config: The run.
+        on_step: Called after every step.
+
+    Raises:
+        FloatingPointError: The loss is no longer finite.
+    """
+    average = copy.deepcopy(model).requires_grad_(requires_grad=False)
+    optimiser = torch.optim.AdamW(_groups(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98))
+    started = time.monotonic()
+    step = 0
+    for number, (phase, steps) in enumerate(_phase_steps(config)):
+        sampler = ChipSampler(scenes, _chips(config, phase), seed=config.seed + number)
+        for _ in range(steps):
+            rate = learning_rate(step, config)
+            losses = _advance(model, optimiser, sampler, config, rate)
+            _update_average(average, model, min(config.average, (1 + step) / (10 + step)))
+            step += 1
+            if on_step is not None:
+                on_step(
+                    Step(
+                        step=step,
+                        steps=config.steps,
+                        losses=losses,
+                        learning_rate=rate,
+                        seconds=time.monotonic() - started,
+                    )
+                )
+    return average.eval()
+
+
+def learning_rate(step: int, config: FitConfig) -> float:
+    """Returns the rate of a step: linear warm-up, then a cosine to `final_learning_rate`."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    span = config.learning_rate - config.final_learning_rate
+    return config.final_learning_rate + 0.5 * span * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def _advance(
+    model: RingMoE, optimiser: torch.optim.Optimizer, sampler: ChipSampler, config: FitConfig, rate: float
+) -> Losses:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    optimiser.zero_grad(set_to_none=True)
+    model.train()
+    losses = objective(model, sampler.draw(), config.objective)
+    if not torch.isfinite(losses.total):
+        raise FloatingPointError(f"the loss must stay finite, got {losses}; lower the learning rate")
+    losses.total.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+    optimiser.step()
+    return losses
+
+
+def _groups(model: RingMoE, weight_decay: float) -> list[dict[str, object]]:
+    """Matrices decay; biases, norms and tables of one dimension do not."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def _update_average(average: RingMoE, model: RingMoE, decay: float) -> None:
+    with torch.no_grad():
+        torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
+
+
+def _phase_steps(config: FitConfig) -> list[tuple[Phase, int]]:
+    counts = [round(config.steps * phase.share) for phase in config.phases]
+    counts[-1] = config.steps - sum(counts[:-1])
+    return list(zip(config.phases, counts, strict=True))
+
+
+def _chips(config: FitConfig, phase: Phase) -> ChipConfig:
+    return replace(config.chips, size=phase.size, batch=phase.batch)

@@ -1,0 +1,79 @@
+"""What supervised training minimises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch.nn import functional
+
+from pipelines.training.scene_arrays import IGNORE
+
+if TYPE_CHECKING:
+    import torch
+
+    from pipelines.training.chips import Batch
+    from ringmoe_core import RingMoE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveConfig:
+    """Weights of the terms."""
+
+    change: float = 1.0
+    dice: float = 0.5
+    """Weight of the soft Dice loss of any change, which a rare class needs beside cross-entropy."""
+
+    balance: float = 0.01
+    z: float = 0.001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """Terms of one step; `total` carries the gradient."""
+
+    total: torch.Tensor
+    land_cover: float
+    change: float
+    balance: float
+    accuracy: float
+    """Share of labelled pixels of the batch whose class is right."""
+
+
+def objective(model: RingMoE, batch: Batch, config: ObjectiveConfig) -> Losses:
+    """Returns the supervised losses of a batch.
+
+    Cross-entropy over land cover; cross-entropy and soft Dice (Milletari et al. 2016, section 3) over change;
+    balance and z losses of the routers.
+    """
+    features = model.encode(batch.series)
+    maps_NDHW = model.decode(model.fuse(features, batch.membership_BGT))
+    maps_BGDHW = maps_NDHW.unflatten(0, tuple(batch.membership_BGT.shape[:2]))
+    land_cover_BKHW = model.segment(maps_BGDHW[:, 0]).float()
+    change_BKHW = model.change(maps_BGDHW[:, 1], maps_BGDHW[:, 2]).float()
+    land_cover = functional.cross_entropy(land_cover_BKHW, batch.land_cover_BHW, ignore_index=IGNORE)
+    change = functional.cross_entropy(change_BKHW, batch.change_BHW, ignore_index=IGNORE)
+    routing = features.routing
+    total = (
+        land_cover
+        + config.change * (change + config.dice * any_change_dice(change_BKHW, batch.change_BHW))
+        + config.balance * routing.balance_loss
+        + config.z * routing.z_loss
+    )
+    known = batch.land_cover_BHW != IGNORE
+    right = (land_cover_BKHW.argmax(1) == batch.land_cover_BHW) & known
+    return Losses(
+        total=total,
+        land_cover=float(land_cover.detach()),
+        change=float(change.detach()),
+        balance=float(routing.balance_loss.detach()),
+        accuracy=float(right.sum() / known.sum().clamp(min=1)),
+    )
+
+
+def any_change_dice(logits_BKHW: torch.Tensor, target_BHW: torch.Tensor) -> torch.Tensor:
+    """Returns 1 - 2 |p t| / (|p| + |t|) over the batch, p the probability of any change, ignored pixels left out."""
+    known_BHW = (target_BHW != IGNORE).float()
+    change_BHW = (1 - logits_BKHW.softmax(1)[:, 0]) * known_BHW
+    target = ((target_BHW > 0) & (target_BHW != IGNORE)).float()
+    return 1 - (2 * (change_BHW * target).sum() + 1) / (change_BHW.sum() + target.sum() + 1)
