@@ -1,0 +1,129 @@
+"""What a region's YAML may say: every key, its rule and its default.
+
+The classes are plain data: reading the file, finding the nearest known key and resolving paths is `region_file`'s work.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from flows.area import AreaConfig  # noqa: TC001 pydantic reads the annotation at run time
+
+Product = Literal["land-cover", "change"]
+PRODUCTS: tuple[Product, ...] = ("land-cover", "change")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class TimeConfig(_Frozen):
+    """A half-open range of acquisition times in UTC."""
+
+    start: datetime = Field(description="First instant wanted; a date means its midnight, no zone means UTC.")
+    end: datetime = Field(description="First instant no longer wanted (excluded).")
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _date_is_midnight(cls, value: object) -> object:
+        if isinstance(value, date) and not isinstance(value, datetime):
+            return datetime.combine(value, time.min, UTC)
+        if isinstance(value, (bool, int, float)):
+            raise ValueError(f"must be a date such as 2021-06-01, got {value!r}; write year-month-day")  # noqa: TRY004 pydantic reports ValueError
+        return value
+
+    @field_validator("start", "end")
+    @classmethod
+    def _in_utc(cls, value: datetime) -> datetime:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    @model_validator(mode="after")
+    def _start_before_end(self) -> TimeConfig:
+        if self.start >= self.end:
+            raise ValueError(
+                f"start must lie before end (end is excluded), got start {self.start:%Y-%m-%d %H:%M} and "
+                f"end {self.end:%Y-%m-%d %H:%M}; swap or widen them"
+            )
+        return self
+
+
+class SourceConfig(_Frozen):
+    """One catalogue and the collections wanted from it."""
+
+    catalog: str = Field(
+        min_length=1, description="Path of a static catalog.json, a provider's name, or the https root of a STAC API."
+    )
+    collections: tuple[str, ...] = Field(min_length=1, description="Ids of the collections to search.")
+
+    @property
+    def is_path(self) -> bool:
+        """True where the catalogue is a file on this machine: not an address, and not a bare name."""
+        return "://" not in self.catalog and ("/" in self.catalog or self.catalog.endswith(".json"))
+
+
+class BandsConfig(_Frozen):
+    """Bands to keep of each group, by the sensors' own ids."""
+
+    s2: tuple[str, ...] | None = Field(default=None, description="Sentinel-2 bands; null: every band the model knows.")
+    s1: tuple[str, ...] | None = Field(default=None, description="Sentinel-1 polarisations; null: VV and VH.")
+
+
+class CubeConfig(_Frozen):
+    """How the cube is cut on disk."""
+
+    chunk: int = Field(default=512, ge=16, le=4096, description="Edge of a stored chunk, pixels.")
+
+
+class InferenceConfig(_Frozen):
+    """How the model is mapped over the cube; chunk and batch sizes never change the result."""
+
+    weights: str = Field(default="nano", description="`nano` (shipped) or the path of a .safetensors checkpoint.")
+    window: int = Field(default=128, ge=32, le=1024, multiple_of=32, description="Edge of a model window, pixels.")
+    stride: int = Field(default=96, ge=16, description="Step between windows, pixels; at most the window.")
+    chunk: int = Field(default=512, ge=1, description="Edge of a unit of work, pixels.")
+    group: int = Field(default=4, ge=1, le=64, description="Windows that pass the model together.")
+
+    @model_validator(mode="after")
+    def _stride_within_window(self) -> InferenceConfig:
+        if self.stride > self.window:
+            raise ValueError(f"stride must be at most window, got {self.stride} > {self.window}; lower stride")
+        return self
+
+
+class RegionConfig(_Frozen):
+    """A region: where, when, from which catalogues, which products, to which folder."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64, description="Letters, digits, - and _: names the run."
+    )
+    area: AreaConfig
+    resolution: Annotated[float, Field(gt=0, description="Metres; the bounds are snapped outward to it.")] = 10.0
+    time: TimeConfig
+    sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    products: tuple[Product, ...] = Field(default=PRODUCTS, min_length=1)
+    output: Path = Field(description="Folder of the results, made where it is absent.")
+    bands: BandsConfig = BandsConfig()
+    max_cloud_cover: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        default=None, description="Percent; cloudier scenes are skipped as too_cloudy. null keeps all."
+    )
+    cube: CubeConfig = CubeConfig()
+    inference: InferenceConfig = InferenceConfig()
+    workers: int = Field(default=2, ge=1, le=256, description="Threads that read and that run the model.")
+
+    @field_validator("products")
+    @classmethod
+    def _each_product_once(cls, value: tuple[Product, ...]) -> tuple[Product, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError(f"each product is named once, got {list(value)}; drop the repetition")
+        return value
+
+    @field_validator("output")
+    @classmethod
+    def _output_is_no_file(cls, value: Path) -> Path:
+        if value.is_file():
+            raise ValueError(f"must be a folder, got the file {value}; name another folder")
+        return value
