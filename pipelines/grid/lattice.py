@@ -33,11 +33,6 @@ class Window:
         height = min(self.top + self.size, shape[0]) - row
         return Block(row=row, col=col, height=height, width=min(self.left + self.size, shape[1]) - col)
 
-    def overlaps(self, block: Block) -> bool:
-        """Returns whether window and block share a pixel."""
-        down = self.top < block.row_stop and block.row < self.top + self.size
-        return down and self.left < block.col_stop and block.col < self.left + self.size
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowGroup:
@@ -90,7 +85,8 @@ class Lattice:
 
     def windows(self) -> tuple[Window, ...]:
         """Returns all windows in row-major order."""
-        return tuple(self._window(row, col) for row in range(len(self.rows)) for col in range(len(self.cols)))
+        num_cols = len(self.cols)
+        return tuple(self._window(row, col) for row in range(len(self.rows)) for col in range(num_cols))
 
     def groups(self, size: int) -> tuple[WindowGroup, ...]:
         """Returns the windows in fixed groups of size x size lattice places, in row-major order.
@@ -119,7 +115,9 @@ class Lattice:
 
     def overlapping(self, block: Block) -> tuple[Window, ...]:
         """Returns the windows that share a pixel with a block, in row-major order."""
-        return tuple(window for window in self.windows() if window.overlaps(block))
+        rows = self._touching(block.row, block.row_stop, len(self.rows))
+        cols = self._touching(block.col, block.col_stop, len(self.cols))
+        return tuple(self._window(row, col) for row in rows for col in cols)
 
     def rows_complete_after(self, window_row: int) -> int:
         """Returns how many grid rows, from the top, no later window touches once lattice rows 0..window_row are done.
@@ -139,10 +137,19 @@ class Lattice:
             return self.height
         return min(max(rows[window_row + 1], 0), self.height)
 
+    @property
+    def _first(self) -> int:
+        return -((self.window - self.stride) // 2)
+
     def _starts(self, extent: int) -> tuple[int, ...]:
-        first = -((self.window - self.stride) // 2)
-        return tuple(first + index * self.stride for index in range(-(-extent // self.stride)))
+        return tuple(self._first + index * self.stride for index in range(-(-extent // self.stride)))
+
+    def _touching(self, start: int, stop: int, count: int) -> range:
+        """Indices of the windows along one axis that share a pixel with start..stop."""
+        first = (start - self._first - self.window) // self.stride + 1
+        last = (stop - self._first - 1) // self.stride
+        return range(max(first, 0), min(last + 1, count))
 
     def _window(self, row: int, col: int) -> Window:
-        first = -((self.window - self.stride) // 2)
-        return Window(row=row, col=col, top=first + row * self.stride, left=first + col * self.stride, size=self.window)
+        top, left = self._first + row * self.stride, self._first + col * self.stride
+        return Window(row=row, col=col, top=top, left=left, size=self.window)

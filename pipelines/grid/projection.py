@@ -22,6 +22,9 @@ Bounds: TypeAlias = tuple[float, float, float, float]
 Ring: TypeAlias = tuple[tuple[float, float], ...]
 
 WGS84 = 4326
+HALF_GLOBE = 180.0
+"""Degrees of longitude."""
+
 POINTS_AN_EDGE = 21
 """Vertices put on each straight edge before it is projected: the bow of a 100 km edge between two is below 0.1 m."""
 
@@ -62,21 +65,10 @@ def bounds_of_geometry(geometry: Mapping[str, object], epsg: int | None) -> tupl
     """Returns the projected bounds of a GeoJSON object and the code of the CRS (UTM of its centre where None).
 
     Raises:
-        GridError: Not GeoJSON, without an area, outside the globe, or a ring more than 180 degrees wide.
+        GridError: Not GeoJSON, without an area, outside the globe, or more than 180 degrees wide.
     """
-    area = _geometry(geometry)
+    area = _unwrapped(_geometry(geometry))
     west, south, east, north = area.bounds
-    if min(west, south + 90.0) < -180.0 or east > 180.0 or south < -90.0 or north > 90.0:  # noqa: PLR2004 the globe
-        raise GridError(
-            f"GeoJSON is longitude and latitude in degrees (RFC 7946), got bounds {area.bounds}; convert it"
-        )
-    if east - west > 180.0:  # noqa: PLR2004 half the globe
-        area = shapely.transform(
-            area, lambda xy: np.column_stack([np.where(xy[:, 0] < 0, xy[:, 0] + 360, xy[:, 0]), xy[:, 1]])
-        )
-        west, south, east, north = area.bounds
-        if east - west > 180.0:  # noqa: PLR2004 half the globe
-            raise GridError(f"an area spans at most 180 degrees, got {west} to {east}; split it into regions")
     code = utm_epsg((west + east) / 2, (south + north) / 2) if epsg is None else epsg
     longest = max(east - west, north - south)
     dense = shapely.get_coordinates(shapely.segmentize(area, longest / POINTS_AN_EDGE))
@@ -120,6 +112,33 @@ def _geometry(geometry: Mapping[str, object]) -> shapely.Geometry:
     if area.is_empty or area.area <= 0:
         raise GridError(f"the area must be a polygon with an area, got {area.geom_type} of area {area.area}; draw one")
     return area
+
+
+def _unwrapped(area: shapely.Geometry) -> shapely.Geometry:
+    """Checks longitudes and latitudes; brings parts on both sides of the antimeridian together beyond 180."""
+    west, south, east, north = area.bounds
+    if west < -HALF_GLOBE or east > HALF_GLOBE or south < -HALF_GLOBE / 2 or north > HALF_GLOBE / 2:
+        raise GridError(
+            f"GeoJSON is longitude and latitude in degrees, got bounds {area.bounds}; convert it to EPSG:4326"
+        )
+    parts = shapely.bounds(shapely.get_parts(area))
+    widest = float((parts[:, 2] - parts[:, 0]).max())
+    if widest > HALF_GLOBE:
+        raise GridError(
+            f"a polygon spans at most 180 degrees, got {widest}; where it crosses the antimeridian cut it there into a "
+            "MultiPolygon (RFC 7946, 3.1.9)",
+        )
+    if east - west <= HALF_GLOBE:
+        return area
+    moved = shapely.transform(area, _beyond_antimeridian)
+    west, _, east, _ = moved.bounds
+    if east - west > HALF_GLOBE:
+        raise GridError(f"an area spans at most 180 degrees, got {east - west}; split it into regions")
+    return moved
+
+
+def _beyond_antimeridian(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.column_stack([np.where(lonlat[:, 0] < 0, lonlat[:, 0] + 2 * HALF_GLOBE, lonlat[:, 0]), lonlat[:, 1]])
 
 
 def _to_metres(lon: NDArray[np.float64], lat: NDArray[np.float64], epsg: int) -> NDArray[np.float64]:

@@ -101,7 +101,7 @@ def power_rule(asset: Asset, scene: Scene) -> PowerRule:
     if kind is None or not (is_float or is_scaled or (kind == "db" and not data_type)):
         raise Uncalibrated(
             f"{where} must be calibrated power, dB or amplitude, got unit {asset.unit!r}, data type "
-            f"{asset.data_type!r}, product type {scene.product_type!r}; calibrate it or take a terrain-corrected product",
+            f"{asset.data_type!r}, product type {scene.product_type!r}; calibrate it or use a terrain-corrected one",
         )
     return PowerRule(
         kind=kind,
