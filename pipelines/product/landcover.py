@@ -1,0 +1,105 @@
+"""Land cover: the best class of every pixel, how sure it is, and the runner-up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from pipelines.legend import LAND_COVER, LAND_COVER_NODATA
+from pipelines.product import layer
+from pipelines.product.errors import ProductError
+from pipelines.product.reasons import ProductReason, merged_attrs
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Bytes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+
+_NEEDED = ("land_cover_probability", "n_valid_s2", "n_valid_s1", "reason")
+
+
+def land_cover(prediction: xr.Dataset, *, min_confidence: int = 0) -> xr.Dataset:
+    """Returns the land-cover product: class, confidence, margin, second_class, n_valid, reasons.
+
+    `class` uint8 holds WorldCover codes and 0 where there is no answer; `second_class` likewise. `confidence` is the
+    probability of the class and `margin` its lead over the second, uint8 percent, 255 where nothing was observed.
+    The probabilities are the model's own: they have not been calibrated. `n_valid` counts valid observations of all
+    sensors, uint16. `reasons` uint16 is never 0 where `class` is 0. Layers are lazy where the prediction is.
+
+    Args:
+        prediction: As `open_prediction` gives it; `land_cover_probability` (class, y, x) is NaN where unobserved.
+        min_confidence: Percent, 0 to 100; where the confidence is below it `class` is 0, the other layers stay.
+
+    Raises:
+        ProductError: A variable, a code or the provenance is missing, or min_confidence is out of range.
+    """
+    if not 0 <= min_confidence <= 100:  # noqa: PLR2004 percent
+        raise ProductError(f"min_confidence is a percent from 0 to 100, got {min_confidence}; give such a number")
+    layer.require(prediction, _NEEDED)
+    probability = layer.probabilities(prediction, "land_cover_probability", "class", LAND_COVER)
+    first, second, confidence, margin = xr.apply_ufunc(
+        _rank,
+        probability.drop_vars("class"),
+        input_core_dims=[["class"]],
+        output_core_dims=[[], [], [], []],
+        kwargs={"codes": prediction["class"].to_numpy().astype(np.uint8)},
+        dask="parallelized",
+        output_dtypes=[np.uint8] * 4,
+    )
+    missing = confidence == layer.PERCENT_NODATA
+    unsure = ~missing & (confidence < min_confidence)
+    reasons = prediction["reason"].astype("uint16") | _bit(missing, ProductReason.NO_OBSERVATION)
+    reasons = reasons | _bit(unsure, ProductReason.BELOW_CONFIDENCE)
+    layers = {
+        "class": first.where(~unsure, np.uint8(LAND_COVER_NODATA.code)),
+        "confidence": confidence,
+        "margin": margin,
+        "second_class": second,
+        "n_valid": layer.num_valid(prediction),
+        "reasons": reasons,
+    }
+    attrs = _attrs(prediction)
+    described = {name: array.drop_attrs(deep=False).assign_attrs(attrs[name]) for name, array in layers.items()}
+    title = {"title": "Land cover", "product": "land-cover", "min_confidence": min_confidence}
+    return layer.assemble(prediction, described, title)
+
+
+def _rank(probability: npt.NDArray[np.floating], codes: Bytes) -> tuple[Bytes, Bytes, Bytes, Bytes]:
+    """First and second code, confidence and margin; ties go to the class that stands first in the legend.
+
+    Args:
+        probability: Fractions of 1, dims (..., class); a pixel with any NaN counts as unobserved.
+        codes: Code of each class, dims (class,).
+    """
+    missing = np.isnan(probability).any(axis=-1)
+    filled = np.where(missing[..., None], probability.dtype.type(0), probability)
+    first = filled.argmax(axis=-1)[..., None]
+    top = np.take_along_axis(filled, first, axis=-1)[..., 0]
+    np.put_along_axis(filled, first, -1.0, axis=-1)
+    second = filled.argmax(axis=-1)
+    lead = top - filled.max(axis=-1)
+    nothing = np.uint8(LAND_COVER_NODATA.code)
+    return (
+        np.where(missing, nothing, codes[first[..., 0]]),
+        np.where(missing, nothing, codes[second]),
+        layer.percent(top, missing),
+        layer.percent(lead, missing),
+    )
+
+
+def _bit(where: xr.DataArray, bit: ProductReason) -> xr.DataArray:
+    return where.astype("uint16") * np.uint16(bit)
+
+
+def _attrs(prediction: xr.Dataset) -> dict[str, dict[str, object]]:
+    classes = (LAND_COVER_NODATA, *LAND_COVER)
+    return {
+        "class": layer.class_attrs(classes, "land cover, codes of ESA WorldCover"),
+        "confidence": layer.percent_attrs("probability of the class", "not calibrated"),
+        "margin": layer.percent_attrs("probability of the class less that of the second", "not calibrated"),
+        "second_class": layer.class_attrs(classes, "second most probable land cover"),
+        "n_valid": layer.count_attrs("number of valid observations of all sensors"),
+        "reasons": merged_attrs(prediction["reason"].attrs),
+    }
