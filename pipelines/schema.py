@@ -7,10 +7,12 @@ stands for one sensor family; all groups share one grid (y descending, coordinat
 from __future__ import annotations
 
 import enum
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-import xarray as xr
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SCHEMA_VERSION: Final = "1.0"
 """Written to every group; a cube of another version is refused, never guessed at."""
@@ -109,14 +111,20 @@ def check(dataset: xr.Dataset, group: str) -> None:
     _check_variable(dataset, "valid", PLANE_DIMS, np.dtype("bool"))
     _check_variable(dataset, "reason", PLANE_DIMS, REASON_DTYPE)
     if dataset[name].attrs.get("units") != "1":
-        raise SchemaError(f"{name} must have units '1', got {dataset[name].attrs.get('units')!r}; write it by the store")
+        raise SchemaError(
+            f"{name} must have units '1', got {dataset[name].attrs.get('units')!r}; write it by the store"
+        )
     for axis, ascending in (("time", True), ("x", True), ("y", False)):
         _check_sorted(dataset, axis, ascending=ascending)
     if "spatial_ref" not in dataset.coords:
         raise SchemaError("a group carries the scalar coordinate spatial_ref, got none; open it by open_cube")
-    missing = [coord for coord in PER_TIME_COORDS if coord not in dataset.coords]
+    if "band" not in dataset.coords:
+        raise SchemaError("band must hold the sensor's band ids, got no such coordinate; write it by the store")
+    missing = [name for name in PER_TIME_COORDS if name not in dataset.coords or dataset[name].dims != ("time",)]
     if missing:
-        raise SchemaError(f"every date carries {list(PER_TIME_COORDS)}, missing {missing}; write it by the store")
+        raise SchemaError(
+            f"every date carries {list(PER_TIME_COORDS)}, got none along time for {missing}; write it by the store",
+        )
 
 
 def _check_variable(dataset: xr.Dataset, name: str, dims: tuple[str, ...], dtype: np.dtype) -> None:
@@ -133,8 +141,10 @@ def _check_variable(dataset: xr.Dataset, name: str, dims: tuple[str, ...], dtype
 
 
 def _check_sorted(dataset: xr.Dataset, axis: str, *, ascending: bool) -> None:
+    if axis not in dataset.coords:
+        raise SchemaError(f"{axis} must be a coordinate, the group has none of that name; write it by the store")
     values = dataset[axis].to_numpy()
     steps = np.diff(values.astype("int64" if axis == "time" else "float64"))
-    if (ascending and (steps <= 0).any()) or (not ascending and (steps >= 0).any()):
+    if not ((steps > 0).all() if ascending else (steps < 0).all()):
         order = "ascending" if ascending else "descending"
         raise SchemaError(f"{axis} must be strictly {order}, got {values[:4]}...; sort it and drop duplicates")
