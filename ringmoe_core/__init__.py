@@ -1,1 +1,50 @@
-"""ringmoe_core."""
+"""RingMoE in PyTorch: tensors in, tensors out; knows no map and no file format but its own weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from ringmoe_core.checkpoint import CheckpointMetadata, LoadedModel, load_checkpoint, save_checkpoint
+    from ringmoe_core.config import RingMoEConfig
+    from ringmoe_core.encoder import Features
+    from ringmoe_core.errors import CheckpointError
+    from ringmoe_core.fusion import FusedPyramid
+    from ringmoe_core.modality import MODALITIES
+    from ringmoe_core.model import RingMoE, count_parameters
+    from ringmoe_core.presets import nano, tiny
+    from ringmoe_core.series import Series
+
+__all__ = [
+    "MODALITIES",
+    "CheckpointError",
+    "CheckpointMetadata",
+    "Features",
+    "FusedPyramid",
+    "LoadedModel",
+    "RingMoE",
+    "RingMoEConfig",
+    "Series",
+    "count_parameters",
+    "load_checkpoint",
+    "nano",
+    "save_checkpoint",
+    "tiny",
+]
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "checkpoint": ["CheckpointMetadata", "LoadedModel", "load_checkpoint", "save_checkpoint"],
+        "config": ["RingMoEConfig"],
+        "encoder": ["Features"],
+        "errors": ["CheckpointError"],
+        "fusion": ["FusedPyramid"],
+        "modality": ["MODALITIES"],
+        "model": ["RingMoE", "count_parameters"],
+        "presets": ["nano", "tiny"],
+        "series": ["Series"],
+    },
+)

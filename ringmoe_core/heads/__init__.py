@@ -1,1 +1,1 @@
-"""heads."""
+"""What maps are turned into: one head a task."""

@@ -1,0 +1,45 @@
+"""First values of a model's parameters, all drawn from one generator."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+RESIDUAL_STD = 0.02
+"""Layers whose output is added to a residual stream start small (Swin Transformer, arXiv 2103.14030)."""
+
+
+def initialise(model: nn.Module, seed: int) -> None:
+    """Fills every parameter of `model` in place; equal seeds give equal values.
+
+    Norms are one and zero, biases zero. Residual branches, routers, bias tables, embeddings and the last layer of a
+    head are truncated normal with deviation 0.02; layers in a chain without residual or norm are scaled by their
+    fan-in, since 0.02 would let the signal die out over them.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, module in model.named_modules():
+            for own, parameter in module.named_parameters(recurse=False):
+                if isinstance(module, nn.LayerNorm):
+                    parameter.fill_(1.0 if own == "weight" else 0.0)
+                elif "bias" in own and "table" not in own:
+                    parameter.zero_()
+                else:
+                    _draw(parameter, _deviation(name, parameter), generator)
+
+
+def _deviation(name: str, parameter: Tensor) -> float:
+    chained = name.endswith((".reduction", ".convolution", ".compare")) or (
+        name.startswith(("encoder.embeds", "fusion.", "decoder.")) and parameter.dim() > 1
+    )
+    if chained and not name.endswith(".context"):
+        return 1.0 / math.sqrt(parameter[0].numel())
+    return RESIDUAL_STD
+
+
+def _draw(parameter: Tensor, deviation: float, generator: torch.Generator) -> None:
+    values = torch.empty(parameter.shape)
+    nn.init.trunc_normal_(values, std=deviation, a=-2 * deviation, b=2 * deviation, generator=generator)
+    parameter.copy_(values)

@@ -1,0 +1,127 @@
+"""RingMoE: encode images, fuse groups of them, decode maps, read classes and changes.
+
+Legend: B places, G groups, T images a place, N = B G, P map channels, K classes, H, W pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ringmoe_core.decoder import Decoder
+from ringmoe_core.encoder import Encoder, Features
+from ringmoe_core.fusion import FusedPyramid, Fusion
+from ringmoe_core.heads.change import ChangeHead
+from ringmoe_core.heads.segmentation import SegmentationHead
+from ringmoe_core.initialise import initialise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ringmoe_core.series import Series
+    from ringmoe_core.config import RingMoEConfig
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterCount:
+    """Size of a model."""
+
+    total: int
+    """All parameters."""
+
+    active: int
+    """Those that one token of the largest modality meets: one modality's embedding and the experts it takes."""
+
+
+class RingMoE(nn.Module):
+    """A mixture-of-experts vision transformer over time series of any subset of its modalities."""
+
+    def __init__(self, config: RingMoEConfig, *, seed: int | None = 0) -> None:
+        """Builds the model.
+
+        Args:
+            config: sizes, modalities and classes.
+            seed: of the first values; None leaves the parameters without storage, on the meta device.
+        """
+        super().__init__()
+        self.config = config
+        with torch.device("meta"):  # values are drawn once, from our own generator
+            self.encoder = Encoder(config)
+            self.fusion = Fusion(config)
+            self.decoder = Decoder(config)
+            self.segmentation_head = SegmentationHead(config.map_dim, len(config.class_codes))
+            self.change_head = ChangeHead(config.map_dim, len(config.change_codes))
+        if seed is not None:
+            self.to_empty(device="cpu")
+            initialise(self, seed)
+
+    def encode(self, series: Mapping[str, Series]) -> Features:
+        """Features of every image, given by modality; each image's depend on that image alone.
+
+        Raises:
+            ValueError: the series do not fit each other or the configuration.
+        """
+        features: Features = self.encoder(series)
+        return features
+
+    def fuse(self, features: Features, membership_BGT: Tensor) -> FusedPyramid:
+        """One pyramid for each group of images (batch B * G, group fastest).
+
+        Args:
+            features: of `encode`.
+            membership_BGT: bool; T runs over the modalities of the batch in the configuration's order, dates inside.
+
+        Raises:
+            ValueError: the membership does not fit the features.
+        """
+        fused: FusedPyramid = self.fusion(features, membership_BGT)
+        return fused
+
+    def decode(self, fused: FusedPyramid) -> Tensor:
+        """Maps (N, P, H, W) at full resolution."""
+        maps_NPHW: Tensor = self.decoder(fused)
+        return maps_NPHW
+
+    def segment(self, maps_NPHW: Tensor) -> Tensor:
+        """Land-cover logits (N, K, H, W), classes in the order of `config.class_codes`."""
+        logits_NKHW: Tensor = self.segmentation_head(maps_NPHW)
+        return logits_NKHW
+
+    def change(self, before_NPHW: Tensor, after_NPHW: Tensor) -> Tensor:
+        """Change logits (N, K, H, W), classes in the order of `config.change_codes`.
+
+        Raises:
+            ValueError: the two differ in shape.
+        """
+        logits_NKHW: Tensor = self.change_head(before_NPHW, after_NPHW)
+        return logits_NKHW
+
+    def forward(self, series: Mapping[str, Series], membership_BGT: Tensor) -> Tensor:
+        """Land-cover logits (N, K, H, W) of each group."""
+        return self.segment(self.decode(self.fuse(self.encode(series), membership_BGT)))
+
+
+def count_parameters(config: RingMoEConfig) -> ParameterCount:
+    """Size of a model of this configuration, counted on the model itself without storage."""
+    model = RingMoE(config, seed=None)
+    largest = config.modalities[config.channels.index(max(config.channels))]
+    total, active = 0, 0.0
+    for name, parameter in model.named_parameters():
+        total += parameter.numel()
+        active += parameter.numel() * _active_share(name, config, largest)
+    return ParameterCount(total=total, active=round(active))
+
+
+def _active_share(name: str, config: RingMoEConfig, modality: str) -> float:
+    """Part of a parameter that one token meets."""
+    if ".mixture.specialised." in name:
+        return config.top_k / (config.num_specialised * len(config.modalities))
+    if ".mixture.collaborative." in name:
+        return config.top_k / config.num_collaborative
+    if name.endswith("router.specialised_MSD"):
+        return 1 / len(config.modalities)
+    if name.startswith(("encoder.embeds.", "encoder.skips.")):
+        return float(name.split(".")[2] == modality)
+    return 1.0

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+
+
+def shuffled(series, order):
+    return replace(
+        series,
+        pixels_BTCHW=series.pixels_BTCHW[:, order],
+        valid_BTHW=series.valid_BTHW[:, order],
+        present_BTC=series.present_BTC[:, order],
+        day_BT=series.day_BT[:, order],
+    )
+
+
+def test_order_of_images_does_not_matter(small_model, make_series):
+    series = {"sar_l2": make_series("sar_l2", dates=2), "ms": make_series("ms", dates=4)}
+    member = torch.rand(2, 3, 6, generator=torch.Generator().manual_seed(0)) > 0.4
+    order = [2, 0, 3, 1]
+    other = {"ms": shuffled(series["ms"], order), "sar_l2": series["sar_l2"]}
+    first = small_model(series, member)
+    second = small_model(other, member[:, :, [0, 1, *(2 + index for index in order)]])
+    torch.testing.assert_close(first, second, **CLOSE)
+
+
+def test_groups_are_batched_group_fastest_and_see_their_members_only(small_model, make_series):
+    series = make_series("ms", dates=4)
+    member = torch.tensor(
+        [[[1, 1, 0, 0], [0, 0, 1, 1], [0, 1, 1, 0]], [[1, 0, 0, 0], [0, 1, 1, 1], [1, 1, 1, 1]]]
+    ).bool()
+    fused = small_model.fuse(small_model.encode({"ms": series}), member)
+    for place in range(2):
+        for group in range(3):
+            part = shuffled(series, member[place, group].nonzero()[:, 0].tolist())
+            alone = small_model.fuse(
+                small_model.encode({"ms": part}), torch.ones(2, 1, part.num_dates, dtype=torch.bool)
+            )
+            for every, mine in zip(fused.levels, alone.levels, strict=True):
+                torch.testing.assert_close(every[place * 3 + group], mine[place], **CLOSE)
+            torch.testing.assert_close(fused.count_NHW[place * 3 + group], part.valid_BTHW.float().sum(1)[place])
+
+
+def test_fusion_equals_the_obvious_weighted_mean_and_spread(small_model, make_series):
+    """One level, cell by cell, in float64."""
+    features = small_model.encode({"ms": make_series("ms", places=1, dates=5, size=(8, 8), invalid=0.3)})
+    member = torch.tensor([[[True, True, False, True, True]]])
+    fused = small_model.fuse(features, member).levels[0][0]
+    level = small_model.fusion.levels[0]
+    inputs = small_model.fusion._inputs(features)
+    hidden = level.projection(features.levels[0][0].permute(0, 2, 3, 1)) + level.context(inputs)[0][:, None, None]
+    value, score = hidden.double().split((8, 4), -1)
+    value = torch.nn.functional.gelu(value)
+    for row, column in ((0, 0), (3, 6), (7, 7)):
+        keep = [t for t in (0, 1, 3, 4) if features.weights[0][0, t, row, column] > 0]
+        weight = torch.exp(8 * torch.tanh(score[keep, row, column] / 8)).repeat_interleave(2, dim=-1)
+        mean = (weight * value[keep, row, column]).sum(0) / weight.sum(0)
+        variance = (weight * (value[keep, row, column] - mean) ** 2).sum(0) / weight.sum(0)
+        spread = torch.sqrt(variance + 1e-4) - 1e-2
+        summary = torch.cat([mean, spread, torch.tensor([len(keep)]).double().log1p()]).float()
+        expected = torch.nn.functional.gelu(level.output(summary))
+        torch.testing.assert_close(fused[:, row, column], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_unseen_pixels_get_the_learnt_vector(small_model, make_series):
+    series = make_series("ms", invalid=0)
+    valid = series.valid_BTHW.clone()
+    valid[:, :, :8, :8] = False
+    features = small_model.encode({"ms": replace(series, valid_BTHW=valid)})
+    fused = small_model.fuse(features, torch.tensor([[[True, True, True], [False, False, False]]] * 2))
+    for index, level in enumerate(fused.levels):
+        nothing = small_model.fusion.levels[index].nothing_F
+        torch.testing.assert_close(level[1::2], nothing[None, :, None, None].expand_as(level[1::2]))
+    corner = fused.levels[0][0, :, :8, :8]
+    torch.testing.assert_close(corner, small_model.fusion.levels[0].nothing_F[:, None, None].expand_as(corner))
+    assert (fused.count_NHW[1::2] == 0).all()
+    assert small_model.decode(fused).isfinite().all()
+
+
+def test_day_and_age_are_seen(small_model, make_series):
+    series = make_series("ms")
+    member = torch.ones(2, 1, 3, dtype=torch.bool)
+    base = small_model({"ms": series}, member)
+    later = small_model({"ms": replace(series, day_BT=(series.day_BT + 0.5) % 1)}, member)
+    older = small_model({"ms": replace(series, age_BT=torch.tensor([[0.5, 0.2, 0.0]] * 2))}, member)
+    present = small_model({"ms": replace(series, age_BT=torch.zeros(2, 3))}, member)
+    assert not torch.allclose(base, later, atol=1e-3)
+    assert not torch.allclose(base, older, atol=1e-3)
+    assert torch.equal(base, present)
+
+
+@pytest.mark.parametrize(
+    "member", [torch.ones(2, 1, 3), torch.ones(2, 1, 4, dtype=torch.bool), torch.ones(2, 3, dtype=torch.bool)]
+)
+def test_membership_that_does_not_fit_is_refused(small_model, make_series, member):
+    features = small_model.encode({"ms": make_series("ms")})
+    with pytest.raises(ValueError, match="membership must be bool"):
+        small_model.fuse(features, member)
