@@ -140,7 +140,8 @@ class TargetGrid:
 
     def to_dict(self) -> dict[str, float]:
         """Returns the six defining numbers; equal grids give equal JSON."""
-        return asdict(self)
+        floats = {name: float(getattr(self, name)) for name in ("resolution", "x_min", "y_max")}
+        return asdict(self) | floats
 
     @property
     def shape(self) -> tuple[int, int]:

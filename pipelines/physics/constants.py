@@ -6,7 +6,7 @@ from typing import Final
 
 S2_QUANTIFICATION: Final = 10_000
 """DN per unit of reflectance. QUANTIFICATION_VALUE (L1C) and BOA_QUANTIFICATION_VALUE (L2A), Sentinel-2 Products
-Specification Document, S2-PDGS-TAS-DI-PSD (issue 14.9 and later), product metadata."""
+Specification Document, S2-PDGS-TAS-DI-PSD, product metadata."""
 
 S2_BASELINE_OFFSET_DN: Final = -1000
 """RADIO_ADD_OFFSET (L1C) and BOA_ADD_OFFSET (L2A) of every band from baseline 04.00 on; added to DN.

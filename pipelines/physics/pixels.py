@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SUSPICIOUS_SHARE = 0.05
-"""More negative reflectance than this: items of public catalogues that wrongly deny that the offset was taken out
-show about half of the pixels negative (Element84/earth-search issue 71), sound scenes far below a percent."""
+"""A chosen limit for a remark, never for a decision. Items of public catalogues that wrongly deny that the offset was
+taken out show about half of their pixels negative (Element84/earth-search issue 71); over dark water a sound scene
+may pass the limit too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
