@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipelines.physics.constants import SCL_NUM_CLASSES
 from pipelines.schema import ADVISORY, REASON_DTYPE, Reason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+SCL_NUM_CLASSES: Final = 12
+"""Values 0 to 11. Sentinel-2 L2A Algorithm Theoretical Basis Document, S2-PDGS-MPC-ATBD-L2A, scene classification."""
 
 _SCL_REASON: Final[dict[int, Reason]] = {
     0: Reason.NODATA,

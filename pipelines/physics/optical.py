@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipelines.physics.constants import S2_DN_NODATA, S2_DN_SATURATED
+from catalogs.sensors import load_sensor
 from pipelines.schema import PACKED_DTYPE, PACKED_FILL, PACKED_MAX, PACKED_MIN, PACKED_SCALE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_SENSOR: Final = "sentinel-2-msi"
 _DN_LIMIT = 1 << 30
 """Far beyond any sensor's range, and DN + offset still fits int32."""
 
@@ -53,7 +54,8 @@ def pack_reflectance(
     Raises:
         ValueError: Infinite or absurdly large values: the array holds no digital numbers.
     """
-    fill = float(S2_DN_NODATA) if nodata is None else float(nodata)
+    product_nodata, saturation = _special_values()
+    fill = product_nodata if nodata is None else float(nodata)
     missing = np.isnan(dn) if dn.dtype.kind == "f" else np.zeros(dn.shape, dtype=np.bool_)
     if not math.isnan(fill):
         missing |= dn == fill
@@ -61,7 +63,7 @@ def pack_reflectance(
     if whole.size and not (np.abs(whole).max() < _DN_LIMIT):
         raise ValueError(f"digital numbers must be finite and below 2**30, got {whole.max()}; check the asset")
     steps = whole.astype(np.int32) + np.int32(offset_dn)
-    saturated = ~missing & ((whole == S2_DN_SATURATED) | (steps > PACKED_MAX) | (steps < PACKED_MIN))
+    saturated = ~missing & ((whole == saturation) | (steps > PACKED_MAX) | (steps < PACKED_MIN))
     packed = np.where(missing, PACKED_FILL, np.clip(steps, PACKED_MIN, PACKED_MAX)).astype(PACKED_DTYPE)
     return PackedPlane(packed=packed, saturated=saturated, nodata=missing)
 
@@ -77,3 +79,12 @@ def unpack_reflectance(packed: NDArray[np.int16]) -> NDArray[np.float32]:
     """
     reflectance = (packed.astype(np.float64) * PACKED_SCALE).astype(np.float32)
     return np.where(packed == PACKED_FILL, np.float32(np.nan), reflectance)
+
+
+def _special_values() -> tuple[float, float]:
+    """Nodata and saturation value of the sensor's own products, from its facts."""
+    sensor = load_sensor(_SENSOR)
+    nodata, saturated = sensor.band("B02").nodata, sensor.saturated
+    assert nodata is not None, "the facts of Sentinel-2 name its nodata"
+    assert saturated is not None, "the facts of Sentinel-2 name its saturation value"
+    return float(nodata), float(saturated)

@@ -1,8 +1,9 @@
 """Which offset stands between a Sentinel-2 scene's digital numbers and reflectance, decided by stated rules.
 
 reflectance = (DN + offset_dn) / 10000, offset_dn 0 or -1000 (Sentinel-2 Products Specification Document,
-S2-PDGS-TAS-DI-PSD, QUANTIFICATION_VALUE and RADIO/BOA_ADD_OFFSET). Providers distribute the same product with the
-offset left in or taken out, so that neither the sensing date nor any single field decides it. In this order:
+S2-PDGS-TAS-DI-PSD, QUANTIFICATION_VALUE and RADIO/BOA_ADD_OFFSET; both numbers stand in the sensor's facts).
+Providers distribute the same product with the offset left in or taken out, so that neither the sensing date nor any
+single field decides it. In this order:
 
 1. `flag`: the item says that the offset was taken out of the pixels: 0.
 2. `declared`: the item declares a band offset other than 0: that offset.
@@ -20,23 +21,19 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pipelines.physics.constants import (
-    S2_BANDS,
-    S2_BASELINE_OFFSET_DN,
-    S2_OFFSET_SINCE_BASELINE,
-    S2_QUANTIFICATION,
-)
+from catalogs.sensors import load_sensor
 from pipelines.physics.errors import Uncalibrated
+from pipelines.schema import PACKED_SCALE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from catalogs.scenes import Asset, Scene
+    from catalogs.sensors import Sensor
 
 RuleName = Literal["flag", "declared", "declared_zero", "baseline_with_offset", "baseline_without_offset"]
 Evidence: TypeAlias = "Mapping[str, str | int | float | bool | list[str] | None]"
 
-_SCALE = 1.0 / S2_QUANTIFICATION
 _RELATIVE_TOLERANCE = 1e-9
 """Decimal fractions such as 0.0001 and -0.1 come through JSON: far tighter than one step, far above float64 noise."""
 
@@ -60,7 +57,7 @@ class RadiometricRule:
     @property
     def offset(self) -> float:
         """The offset in reflectance, as CF and STAC write it."""
-        return self.offset_dn / S2_QUANTIFICATION
+        return self.offset_dn / round(1 / self.scale)
 
     def to_json(self) -> str:
         """Returns the rule and its evidence as one JSON object with sorted keys."""
@@ -72,12 +69,11 @@ class RadiometricRule:
 class _Facts:
     flag: bool | None
     declared_dn: int | None
-    baseline: tuple[int, int] | None
+    carries_offset: bool | None
+    """Whether the agency's product of this baseline carries the offset; None where the baseline is not known."""
 
-    @property
-    def carries_offset(self) -> bool | None:
-        """Whether ESA's product of this baseline carries the offset; None where the baseline is not known."""
-        return None if self.baseline is None else self.baseline >= S2_OFFSET_SINCE_BASELINE
+    product_offset_dn: int
+    """That offset in steps."""
 
 
 def decide_rule(scene: Scene) -> RadiometricRule:
@@ -90,20 +86,19 @@ def decide_rule(scene: Scene) -> RadiometricRule:
         Uncalibrated: No reflectance band, a scale other than 1e-4, an offset that is no whole number of steps or
             differs between bands, statements that exclude each other, or nothing known.
     """
-    bands = [asset for asset in scene.assets if asset.band in S2_BANDS]
-    if not bands:
-        held = [asset.band for asset in scene.assets]
-        raise Uncalibrated(f"{scene.id} must hold a reflectance band, it holds {held}; ask for one of {list(S2_BANDS)}")
+    sensor = load_sensor(scene.sensor)
+    bands = _reflectance_assets(scene, sensor)
     _check_scale(scene, bands)
     facts = _Facts(
         flag=scene.offset_applied,
         declared_dn=_declared_offset(scene, bands),
-        baseline=_baseline(scene.processing_baseline),
+        carries_offset=_carries_offset(scene, sensor),
+        product_offset_dn=round((sensor.offset or 0.0) / PACKED_SCALE),
     )
     name, offset_dn = _decide(scene, facts)
     return RadiometricRule(
         name=name,
-        scale=_SCALE,
+        scale=PACKED_SCALE,
         offset_dn=offset_dn,
         evidence={
             "offset_applied": facts.flag,
@@ -133,7 +128,9 @@ def _decide(scene: Scene, facts: _Facts) -> tuple[RuleName, int]:
             f"{scene.id} must say how it is calibrated by boa_offset_applied, raster:offset or processing baseline, "
             f"got baseline {scene.processing_baseline!r} and neither of the others; add one to the item",
         )
-    return ("baseline_with_offset", S2_BASELINE_OFFSET_DN) if facts.carries_offset else ("baseline_without_offset", 0)
+    if facts.carries_offset:
+        return "baseline_with_offset", facts.product_offset_dn
+    return "baseline_without_offset", 0
 
 
 def _contradictions(facts: _Facts, offset_dn: int) -> list[str]:
@@ -150,11 +147,28 @@ def _contradictions(facts: _Facts, offset_dn: int) -> list[str]:
     return found
 
 
+def _reflectance_assets(scene: Scene, sensor: Sensor) -> list[Asset]:
+    wanted = [band.id for band in sensor.bands if band.kind == "reflectance"]
+    found = [asset for asset in scene.assets if asset.band in wanted]
+    if not found or sensor.scale != PACKED_SCALE:
+        held = [asset.band for asset in scene.assets]
+        raise Uncalibrated(
+            f"{scene.id} must hold Sentinel-2 reflectance in steps of {PACKED_SCALE}, it is {sensor.name} with {held}; "
+            f"ask for bands of {wanted}",
+        )
+    return found
+
+
+def _carries_offset(scene: Scene, sensor: Sensor) -> bool | None:
+    baseline, since = _baseline(scene.processing_baseline), _baseline(sensor.offset_since_baseline)
+    return None if baseline is None or since is None else baseline >= since
+
+
 def _check_scale(scene: Scene, bands: list[Asset]) -> None:
     for asset in bands:
-        if asset.scale is not None and not math.isclose(asset.scale, _SCALE, rel_tol=_RELATIVE_TOLERANCE):
+        if asset.scale is not None and not math.isclose(asset.scale, PACKED_SCALE, rel_tol=_RELATIVE_TOLERANCE):
             raise Uncalibrated(
-                f"the scale of Sentinel-2 reflectance is {_SCALE}, {scene.id} declares {asset.scale} for {asset.band}; "
+                f"the scale of reflectance is {PACKED_SCALE}, {scene.id} declares {asset.scale} for {asset.band}; "
                 "correct the item, or describe the product as a sensor of its own",
             )
 
@@ -163,10 +177,10 @@ def _declared_offset(scene: Scene, bands: list[Asset]) -> int | None:
     declared = {asset.band: asset.offset for asset in bands if asset.offset is not None}
     steps = set()
     for band, offset in declared.items():
-        exact = offset * S2_QUANTIFICATION
-        if not math.isfinite(exact) or not math.isclose(exact, round(exact), rel_tol=_RELATIVE_TOLERANCE):
+        exact = offset / PACKED_SCALE
+        if not abs(offset) < 1 or not math.isclose(exact, round(exact), rel_tol=_RELATIVE_TOLERANCE):
             raise Uncalibrated(
-                f"an offset is a whole number of steps of {_SCALE}, {scene.id} declares {offset} for {band}; "
+                f"an offset is a whole number of steps of {PACKED_SCALE} below 1, {scene.id} {band} has {offset}; "
                 "give it in reflectance, such as -0.1",
             )
         steps.add(round(exact))

@@ -70,7 +70,8 @@ def test_rules_in_their_order(said, name, offset_dn, contradicted):
         ({"flag": True, "scale": 1.0}, "scale"),
         ({"offset": -1000.0 / 3}, "whole number"),
         ({"offset": float("nan")}, "whole number"),
-        ({"flag": True, "assets": [Asset(band="SCL", href="/s")]}, "reflectance band"),
+        ({"flag": True, "assets": [Asset(band="SCL", href="/s")]}, "must hold Sentinel-2 reflectance"),
+        ({"offset": -1000.0}, "below 1"),
     ],
 )
 def test_what_is_not_known_is_not_guessed(values, says):
