@@ -94,6 +94,21 @@ class InferenceConfig(_Frozen):
         return self
 
 
+class LandCoverConfig(_Frozen):
+    """How the land-cover product is made."""
+
+    min_confidence: int = Field(default=0, ge=0, le=100, description="Percent; less sure pixels get no class.")
+
+
+class ChangeConfig(_Frozen):
+    """How the change product is made."""
+
+    threshold: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="Least probability of any change; null takes the checkpoint's own."
+    )
+    min_area_px: int = Field(default=1, ge=1, description="Minimum mapping unit, pixels.")
+
+
 class RegionConfig(_Frozen):
     """A region: where, when, from which catalogues, which products, to which folder."""
 
@@ -112,6 +127,8 @@ class RegionConfig(_Frozen):
     )
     cube: CubeConfig = CubeConfig()
     inference: InferenceConfig = InferenceConfig()
+    land_cover: LandCoverConfig = LandCoverConfig()
+    change: ChangeConfig = ChangeConfig()
     workers: int = Field(default=2, ge=1, le=256, description="Threads that read and that run the model.")
 
     @field_validator("products")

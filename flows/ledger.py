@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pyarrow as pa
+
     from flows.run_report import RunReport
 
 
@@ -44,11 +46,13 @@ def append_run(folder: Path, report: RunReport, *, config: str) -> Path:
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{report.run_id}.parquet"
-    pq.write_table(pa.Table.from_pylist([row], schema=_schema(pa)), path, compression="zstd")
+    pq.write_table(pa.Table.from_pylist([row], schema=_schema()), path, compression="zstd")
     return path
 
 
-def _schema(pa):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 pyarrow ships no types
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
     scene = pa.struct([(name, pa.string()) for name in ("id", "collection", "outcome", "reason", "detail")])
     product = pa.struct([(name, pa.string()) for name in ("name", "path", "snapshot", "state", "reason")])
     texts = ("run_id", "region", "status", "started", "finished", "cube_snapshot", "error", "timings", "config")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from catalogs import SceneOutcome, SceneQuery, SceneSet
 from catalogs import search as search_catalog
 from flows.area import target_grid
-from flows.errors import NothingFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,15 +21,11 @@ def search(config: RegionConfig) -> SceneSet:
     """Returns every scene of the region's sources, each once.
 
     Raises:
-        NothingFoundError: No item of any source matches the region's collections, area and time.
-        OSError: A catalogue does not answer; the error of the client is passed on.
+        CatalogError: A catalogue does not answer or cannot be read.
     """
     grid = target_grid(config.area, config.resolution)
     found = [search_catalog(scene_query(config, source, grid), source.catalog) for source in config.sources]
-    merged = merge(found)
-    if not merged.scenes and not merged.skipped:
-        raise NothingFoundError(_nothing_found(config, grid, merged.unmatched))
-    return merged
+    return merge(found)
 
 
 def scene_query(config: RegionConfig, source: SourceConfig, grid: TargetGrid) -> SceneQuery:
@@ -56,8 +51,11 @@ def merge(found: Iterable[SceneSet]) -> SceneSet:
         for scene in answer.scenes:
             if (scene.collection, scene.id) in scenes:
                 detail = "an earlier source of the region holds the same item"
-                outcome = SceneOutcome(id=scene.id, collection=scene.collection, outcome="skipped", reason="duplicate")
-                skipped.append(replace(outcome, detail=detail))
+                skipped.append(
+                    SceneOutcome(
+                        id=scene.id, collection=scene.collection, outcome="skipped", reason="duplicate", detail=detail
+                    )
+                )
             else:
                 scenes[scene.collection, scene.id] = scene
         skipped += answer.skipped
@@ -78,11 +76,26 @@ def _bbox(ring: tuple[tuple[float, float], ...]) -> tuple[float, float, float, f
     return west, min(latitudes), east if east <= 180.0 else east - 360.0, max(latitudes)  # noqa: PLR2004 degrees
 
 
-def _nothing_found(config: RegionConfig, grid: TargetGrid, unmatched: int) -> str:
+def nothing_found(config: RegionConfig, scene_set: SceneSet) -> str:
+    """Returns why a region without a single scene cannot go on, with counts and what to check."""
     wanted = ", ".join(f"{'+'.join(source.collections)} of {source.catalog}" for source in config.sources)
-    west, south, east, north = _bbox(grid.footprint_wgs84())
+    if scene_set.skipped:
+        return f"a region needs at least one scene to read, got none from {wanted}: {_tally(scene_set.skipped)}"
+    ring = target_grid(config.area, config.resolution).footprint_wgs84()
+    west, south, east, north = _bbox(ring)
     return (
-        f"a region needs at least one scene, got none from {wanted}: {unmatched} items lie outside its collections, "
-        f"area ({west:.4f}, {south:.4f}, {east:.4f}, {north:.4f}) or time ({config.time.start:%Y-%m-%d} to "
-        f"{config.time.end:%Y-%m-%d}); check area, time and collections with `ringmoe plan`"
+        f"a region needs at least one scene, got none from {wanted}: {scene_set.unmatched} items lie outside its "
+        f"collections, area ({west:.4f}, {south:.4f}, {east:.4f}, {north:.4f}) or time ({config.time.start:%Y-%m-%d} "
+        f"to {config.time.end:%Y-%m-%d}); check area, time and collections with `ringmoe plan`"
     )
+
+
+def nothing_usable(outcomes: tuple[SceneOutcome, ...]) -> str:
+    """Returns why a region of whose scenes none could be used cannot go on."""
+    return f"a region needs at least one usable scene, got none of {len(outcomes)}: {_tally(outcomes)}"
+
+
+def _tally(outcomes: tuple[SceneOutcome, ...]) -> str:
+    counts = Counter(str(row.reason) for row in outcomes if row.reason)
+    parts = ", ".join(f"{number} {reason}" for reason, number in sorted(counts.items()))
+    return f"skipped {parts}; the report says why for each"

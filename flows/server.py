@@ -75,6 +75,7 @@ def prefect_server(home: Path) -> Iterator[PrefectServer]:
     home = home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     server = PrefectServer(api_url=f"http://127.0.0.1:{_free_port()}/api", auth=f"ringmoe:{secrets.token_urlsafe(24)}")
+    _write_secret(home / "password", str(server.auth))
     log = home / "server.log"
     with log.open("wb") as stream:
         process = _start(server, home, stream.fileno())
@@ -104,7 +105,10 @@ def client_settings(server: PrefectServer, home: Path) -> Iterator[None]:
         if server.auth:
             updates[PREFECT_API_AUTH_STRING] = server.auth
         with temporary_settings(updates=updates):
-            yield
+            try:
+                yield
+            finally:
+                _flush_logs()
     finally:
         for name, value in before.items():
             if value is None:
@@ -113,10 +117,24 @@ def client_settings(server: PrefectServer, home: Path) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _flush_logs() -> None:
+    """Sends the log lines that still wait: a server that is stopped next would not take them."""
+    from prefect.logging.handlers import APILogHandler
+
+    APILogHandler().flush()
+
+
 def configured_server() -> PrefectServer | None:
     """Returns the server that the environment names by PREFECT_API_URL, None where it names none."""
     url = os.environ.get("PREFECT_API_URL", "").strip()
     return PrefectServer(api_url=url, auth=os.environ.get("PREFECT_API_AUTH_STRING")) if url else None
+
+
+def _write_secret(path: Path, text: str) -> None:
+    """Writes a file that its owner alone can read: the pages for people ask for the password too."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.write(text + "\n")
 
 
 def _start(server: PrefectServer, home: Path, log: int) -> subprocess.Popen[bytes]:

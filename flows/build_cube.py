@@ -1,0 +1,55 @@
+"""Stage two: the scenes on one grid, in the region's cube."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flows.area import target_grid
+from flows.paths import OutputPaths
+from flows.progress import OnProgress, ignore_progress
+from pipelines.cube import BuildOptions
+from pipelines.cube import build_cube as build
+
+if TYPE_CHECKING:
+    from catalogs import SceneSet
+    from flows.config import RegionConfig
+    from pipelines.cube import BuildResult, Progress
+
+
+def build_cube(
+    config: RegionConfig, scene_set: SceneSet, *, run_id: str = "", on_progress: OnProgress = ignore_progress
+) -> BuildResult:
+    """Returns what the build did; only scenes that the cube lacks are read.
+
+    Args:
+        config: The region.
+        scene_set: What its search found.
+        run_id: Written into the commits of the cube.
+        on_progress: Told how far the build is.
+
+    Raises:
+        CubeError: The output holds a cube of another configuration or schema version, or cannot be written.
+    """
+
+    def tell(progress: Progress) -> None:
+        on_progress("build_cube", progress.done, progress.total)
+
+    return build(
+        scene_set,
+        target_grid(config.area, config.resolution),
+        str(OutputPaths(root=config.output).cube),
+        options=build_options(config, run_id=run_id),
+        on_progress=tell,
+    )
+
+
+def build_options(config: RegionConfig, *, run_id: str = "") -> BuildOptions:
+    """Returns the cube's options of a region."""
+    return BuildOptions(
+        bands_s2=config.bands.s2,
+        bands_s1=config.bands.s1,
+        chunk=config.cube.chunk,
+        num_threads=config.workers,
+        title=f"Co-registered Sentinel-1 and Sentinel-2 cube of {config.name}",
+        run_id=run_id,
+    )

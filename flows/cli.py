@@ -1,0 +1,160 @@
+"""The command line. Heavy modules are imported by the command that needs them, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from flows.config import RegionConfig
+    from flows.run_report import RunReport
+
+EXIT_FAILED: Final = 1
+EXIT_WRONG: Final = 2
+
+app = typer.Typer(
+    name="ringmoe",
+    help="Co-registered optical and SAR cubes from STAC, mapped by RingMoE into land cover and change.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RegionArgument = Annotated[Path, typer.Argument(metavar="REGION.yaml", help="The region's YAML file.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"ringmoe {version('ringmoe-datacube')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _ringmoe(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(metavar="[REGION.yaml]", help="Where to write.")] = Path("region.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a commented region to start from."""
+    from flows.region_template import TEMPLATE
+
+    if path.exists() and not force:
+        _wrong(f"{path} exists already; name another file, or add --force to replace it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(TEMPLATE, encoding="utf-8")
+    print(f"wrote {path}; next: ringmoe plan {path}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a region."""
+    from flows.config import RegionConfig
+
+    print(json.dumps(RegionConfig.model_json_schema(), indent=2))
+
+
+@app.command()
+def plan(region: RegionArgument, as_json: JsonOption = False) -> None:
+    """Show what a run would do: scenes, dates, grid and bytes. Writes nothing."""
+    config = _load(region)
+    from flows.plan import plan_region, plan_text
+
+    with _stage_faults(), redirect_stdout(sys.stderr):
+        planned = plan_region(config)
+    print(json.dumps(planned.to_dict()) if as_json else plan_text(planned))
+
+
+@app.command()
+def run(
+    region: RegionArgument,
+    as_json: JsonOption = False,
+    server: Annotated[
+        bool, typer.Option("--server", help="Run as Prefect flows: on PREFECT_API_URL, or on a server started here.")
+    ] = False,
+) -> None:
+    """Run a region: search, cube, inference, products, catalogue. Exit 0; 1 if it failed; 2 for a wrong region."""
+    config = _load(region)
+    report = _run(config, server=server)
+    if as_json:
+        sys.stderr.flush()
+        print(report.to_json(), flush=True)
+    else:
+        from flows.tables import summary
+
+        print(summary(report))
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the results.")] = Path("out/demo"),
+) -> None:
+    """Run six real pairs and a simulated region offline; leaves run.json and report.html."""
+    from flows.demo import run_demo
+
+    raise typer.Exit(run_demo(out))
+
+
+def _load(path: Path) -> RegionConfig:
+    from flows.errors import ConfigError
+    from flows.region_file import load_region
+
+    try:
+        return load_region(path)
+    except ConfigError as error:
+        _wrong(str(error))
+
+
+def _run(config: RegionConfig, *, server: bool) -> RunReport:
+    from flows.errors import ConfigError, RunFailedError
+    from flows.launch import launch
+
+    try:
+        with redirect_stdout(sys.stderr):
+            return launch(config, server=server)
+    except RunFailedError as error:
+        print(f"ringmoe: the run failed: {error}", file=sys.stderr)
+        return error.report
+    except ConfigError as error:
+        _wrong(str(error))
+
+
+@contextmanager
+def _stage_faults() -> Iterator[None]:
+    from flows.errors import ConfigError
+
+    try:
+        yield
+    except ConfigError as error:
+        _wrong(str(error))
+    except Exception as error:
+        print(f"ringmoe: {type(error).__name__}: {error}", file=sys.stderr)
+        raise typer.Exit(EXIT_FAILED) from error
+
+
+def _wrong(message: str) -> NoReturn:
+    print(f"ringmoe: {message}", file=sys.stderr)
+    raise typer.Exit(EXIT_WRONG)

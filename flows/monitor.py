@@ -1,0 +1,238 @@
+"""The main job: search, cube, inference, products and catalogue of one region, and the report of all of it.
+
+`run_region` is a plain function. Whoever orchestrates hands in `Stages` whose functions do the same with retries and
+records around them; the order of the stages and the report are decided here alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from flows import ledger
+from flows.area import target_grid
+from flows.errors import NothingFoundError, OutputBusyError, RunFailedError
+from flows.lock import exclusive
+from flows.paths import OutputPaths
+from flows.progress import OnProgress, ignore_progress
+from flows.region_file import dump_region
+from flows.run_report import CubeRow, ProductRow, RunReport, SceneRow, Status, final_status, write_atomically
+from flows.scene_file import write_scenes
+from flows.search import nothing_found, nothing_usable
+from flows.transient import causes
+from flows.weights import weights_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from catalogs import SceneOutcome, SceneSet
+    from flows.config import RegionConfig
+    from pipelines.cube import BuildResult, CubeRef
+    from pipelines.inference import PredictionRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What every stage of one run may read."""
+
+    config: RegionConfig
+    run_id: str
+    on_progress: OnProgress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """The five stages as functions of small values."""
+
+    search: Callable[[Job], SceneSet]
+    build_cube: Callable[[Job, SceneSet], BuildResult]
+    infer: Callable[[Job, CubeRef], PredictionRef]
+    make_products: Callable[[Job, CubeRef, PredictionRef, SceneSet], tuple[ProductRow, ...]]
+    publish: Callable[[Job, tuple[ProductRow, ...]], Path]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Record:
+    """What is known of a run while it goes on."""
+
+    region: str
+    run_id: str
+    started: datetime
+    clock: float = field(default_factory=time.perf_counter)
+    stage: str = "start"
+    scenes: tuple[SceneRow, ...] = ()
+    unmatched: int = 0
+    cube: CubeRow | None = None
+    changed: bool = False
+    products: tuple[ProductRow, ...] = ()
+    catalog: str | None = None
+    notes: list[str] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, stage: str, on_progress: OnProgress) -> Iterator[None]:
+        self.stage = stage
+        start = time.perf_counter()
+        try:
+            yield
+            on_progress(stage, 1, 1)
+        finally:
+            self.timings[stage] = round(time.perf_counter() - start, 3)
+
+    def report(self, status: Status, error: str | None = None) -> RunReport:
+        timings = {**self.timings, "total": round(time.perf_counter() - self.clock, 3)}
+        return RunReport(
+            status=status,
+            region=self.region,
+            run_id=self.run_id,
+            started=_instant(self.started),
+            finished=_instant(datetime.now(UTC)),
+            scenes=self.scenes,
+            unmatched=self.unmatched,
+            cube=self.cube,
+            products=self.products,
+            timings=timings,
+            error=error,
+            notes=tuple(self.notes),
+            catalog=self.catalog,
+        )
+
+
+def plain_stages() -> Stages:
+    """Returns the stages as the plain functions of this package."""
+    from flows.build_cube import build_cube
+    from flows.infer import infer
+    from flows.make_products import make_products
+    from flows.publish import publish
+    from flows.search import search
+
+    return Stages(
+        search=lambda job: search(job.config),
+        build_cube=lambda job, scenes: build_cube(job.config, scenes, run_id=job.run_id, on_progress=job.on_progress),
+        infer=lambda job, cube: infer(job.config, cube, on_progress=job.on_progress),
+        make_products=lambda job, cube, answers, scenes: make_products(
+            job.config, cube, answers, scenes, on_progress=job.on_progress
+        ),
+        publish=lambda job, products: publish(job.config, products),
+    )
+
+
+def run_region(
+    config: RegionConfig, *, stages: Stages | None = None, on_progress: OnProgress = ignore_progress
+) -> RunReport:
+    """Returns the report of one run of a region; the same report lies in `run.json` and in the ledger.
+
+    Args:
+        config: The region.
+        stages: Who does the work; the plain functions where None.
+        on_progress: Told how far each stage is.
+
+    Raises:
+        ConfigError: The region asks for what cannot be: nothing is written.
+        RunFailedError: The run ended `Failed`; its report is in the error, in `run.json` and in the ledger.
+    """
+    check_region(config)
+    started = datetime.now(UTC)
+    record = _Record(region=config.name, run_id=_run_id(started), started=started)
+    paths = OutputPaths(root=config.output)
+    job = Job(config=config, run_id=record.run_id, on_progress=on_progress)
+    try:
+        with exclusive(paths.lock):
+            _run(job, stages or plain_stages(), record, paths)
+            status = final_status(changed=record.changed, scenes=record.scenes, products=record.products)
+            report = record.report(status)
+            _write(paths, report, config)
+    except OutputBusyError as error:  # the folder's report belongs to the run that holds it
+        raise RunFailedError(record.report("Failed", str(error))) from error
+    except (Exception, KeyboardInterrupt) as error:
+        report = _write_failed(paths, record.report("Failed", _cause(record.stage, error)), config)
+        raise RunFailedError(report) from error
+    return report
+
+
+def check_region(config: RegionConfig) -> None:
+    """Finds what a region asks for in vain before anything is searched or written.
+
+    Raises:
+        ConfigError: No grid can be made of the area, or the weights are not there.
+    """
+    target_grid(config.area, config.resolution)
+    weights_path(config.inference.weights)
+
+
+def failed_before_start(config: RegionConfig, error: Exception) -> RunReport:
+    """Returns the report of a run that never came to its first stage."""
+    now = datetime.now(UTC)
+    return _Record(region=config.name, run_id=_run_id(now), started=now).report("Failed", _cause("start", error))
+
+
+def _run(job: Job, stages: Stages, record: _Record, paths: OutputPaths) -> None:
+    with record.timed("search", job.on_progress):
+        scene_set = stages.search(job)
+        record.unmatched = scene_set.unmatched
+        record.scenes = _rows(scene_set.skipped)
+        if not scene_set.scenes:
+            raise NothingFoundError(nothing_found(job.config, scene_set))
+        write_scenes(paths.scenes, scene_set)
+    with record.timed("build_cube", job.on_progress):
+        built = stages.build_cube(job, scene_set)
+        record.scenes, record.changed = _rows(built.outcomes), built.changed
+        record.cube = CubeRow(uri=built.ref.uri, snapshot=built.ref.snapshot)
+        record.notes += [f"{scene}: {note}" for scene, notes in sorted(built.notes.items()) for note in notes]
+    if not any(built.dates.values()):
+        raise NothingFoundError(nothing_usable(built.outcomes))
+    write_atomically(paths.resolved, dump_region(job.config))
+    with record.timed("infer", job.on_progress):
+        answers = stages.infer(job, built.ref)
+    with record.timed("make_products", job.on_progress):
+        record.products = stages.make_products(job, built.ref, answers, scene_set)
+    with record.timed("publish", job.on_progress):
+        record.catalog = str(stages.publish(job, record.products))
+
+
+def _rows(outcomes: tuple[SceneOutcome, ...]) -> tuple[SceneRow, ...]:
+    rows = [
+        SceneRow(id=row.id, collection=row.collection, outcome=row.outcome, reason=row.reason, detail=row.detail)
+        for row in outcomes
+    ]
+    return tuple(sorted(rows, key=lambda row: (row.collection, row.id)))
+
+
+def _write(paths: OutputPaths, report: RunReport, config: RegionConfig) -> None:
+    ledger.append_run(paths.ledger, report, config=dump_region(config))
+    write_atomically(paths.report, report.to_json(indent=2) + "\n")
+
+
+def _write_failed(paths: OutputPaths, report: RunReport, config: RegionConfig) -> RunReport:
+    """Writes a failed run's report where that can be done at all, and returns it; its caller raises the failure."""
+    try:
+        write_atomically(paths.report, report.to_json(indent=2) + "\n")
+        ledger.append_run(paths.ledger, report, config=dump_region(config))
+    except OSError as error:
+        return replace(report, notes=(*report.notes, f"the report could not be written: {error}"))
+    return report
+
+
+def _cause(stage: str, error: BaseException) -> str:
+    """Returns the stage, the kind and the message of a failure, with what it stems from and what to do."""
+    chain = list(causes(error))
+    text = f"{stage}: {type(error).__name__}: {error}"
+    if len(chain) > 1 and str(chain[-1]) and str(chain[-1]) not in text:
+        text += f" (from {type(chain[-1]).__name__}: {chain[-1]})"
+    if any(getattr(cause, "errno", None) == errno.ENOSPC or "No space left on device" in str(cause) for cause in chain):
+        text += "; the disk is full: free some space and run again, what is whole is kept"
+    return text
+
+
+def _run_id(started: datetime) -> str:
+    return f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def _instant(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,135 @@
+"""What a run of a region would do, without doing it: scenes, dates, grid, windows and bytes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+from flows.area import target_grid
+from flows.run_report import SceneRow
+from flows.search import search
+from flows.tables import table
+
+if TYPE_CHECKING:
+    from catalogs import Scene
+    from flows.config import RegionConfig
+
+BYTES_OF_VALUE: Final = {"s2": 2, "s1": 4}
+"""Stored bytes a band and pixel before compression: int16 reflectance, float32 power."""
+
+BYTES_OF_PLANES: Final = 3
+"""`valid` (bool) and `reason` (uint16) a pixel."""
+
+BYTES_OF_PREDICTION: Final = 64
+"""About: seven class and four change probabilities as float32, counts, dates and reasons a pixel."""
+
+BYTES_OF_PRODUCT: Final = {"land-cover": 8, "change": 13}
+"""Layers of a product a pixel; they are written twice, as COG and as Zarr."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """The work that a region asks for; bytes are upper bounds, before compression."""
+
+    region: str
+    epsg: int
+    resolution: float
+    bounds: tuple[float, float, float, float]
+    width: int
+    height: int
+    dates: dict[str, int]
+    """Dates a group."""
+
+    scenes: tuple[SceneRow, ...]
+    """`used` means: would be read; whether it can be read shows only then."""
+
+    unmatched: int
+    windows: int
+    products: tuple[str, ...]
+    bytes_cube: int
+    bytes_predictions: int
+    bytes_products: int
+    output: str
+
+    def to_dict(self) -> dict[str, object]:
+        """Returns the plan as plain values, ready for JSON."""
+        return asdict(self)
+
+
+def plan_region(config: RegionConfig) -> RunPlan:
+    """Returns what a run would do; catalogues are asked, nothing is written and no pixel is read.
+
+    Raises:
+        ConfigError: No grid can be made of the area.
+        CatalogError: A catalogue does not answer.
+    """
+    from pipelines.grid import Lattice
+
+    grid = target_grid(config.area, config.resolution)
+    found = search(config)
+    chosen = config.inference
+    lattice = Lattice(height=grid.height, width=grid.width, window=chosen.window, stride=chosen.stride)
+    pixels = grid.width * grid.height
+    rows = [SceneRow(id=s.id, collection=s.collection, outcome="used") for s in found.scenes]
+    rows += [
+        SceneRow(id=s.id, collection=s.collection, outcome="skipped", reason=s.reason, detail=s.detail)
+        for s in found.skipped
+    ]
+    return RunPlan(
+        region=config.name,
+        epsg=grid.epsg,
+        resolution=grid.resolution,
+        bounds=grid.bounds,
+        width=grid.width,
+        height=grid.height,
+        dates=dict(Counter(group for group, _ in {(_group(s), s.time) for s in found.scenes})),
+        scenes=tuple(sorted(rows, key=lambda row: (row.collection, row.id))),
+        unmatched=found.unmatched,
+        windows=len(lattice.rows) * len(lattice.cols),
+        products=config.products,
+        bytes_cube=_cube_bytes(found.scenes, config, pixels),
+        bytes_predictions=pixels * BYTES_OF_PREDICTION,
+        bytes_products=2 * pixels * sum(BYTES_OF_PRODUCT[name] for name in config.products),
+        output=str(config.output),
+    )
+
+
+def plan_text(plan: RunPlan) -> str:
+    """Returns a plan for a person."""
+    used = sum(row.outcome == "used" for row in plan.scenes)
+    rows = [(row.id, row.collection, row.outcome, row.reason or "", row.detail) for row in plan.scenes]
+    dates = ", ".join(f"{number} dates of {group}" for group, number in sorted(plan.dates.items())) or "no dates"
+    lines = [
+        table(("scene", "collection", "outcome", "reason", "detail"), rows),
+        "",
+        f"{used} scenes to read, {len(plan.scenes) - used} skipped, {plan.unmatched} items not matched; {dates}",
+        f"grid EPSG:{plan.epsg}, {plan.height} x {plan.width} px of {plan.resolution:g} m, bounds {plan.bounds}",
+        f"model: {plan.windows} windows; products: {', '.join(plan.products)}",
+        f"before compression: cube {_size(plan.bytes_cube)}, predictions about {_size(plan.bytes_predictions)}, "
+        f"products {_size(plan.bytes_products)}; output {plan.output}",
+    ]
+    return "\n".join(lines)
+
+
+def _group(scene: Scene) -> str:
+    return "s1" if scene.sensor.startswith("sentinel-1") else "s2"
+
+
+def _cube_bytes(scenes: tuple[Scene, ...], config: RegionConfig, pixels: int) -> int:
+    total = 0
+    for moment, group in {(scene.time, _group(scene)) for scene in scenes}:
+        wanted = config.bands.s2 if group == "s2" else config.bands.s1
+        held = {a.band for s in scenes if (s.time, _group(s)) == (moment, group) for a in s.assets} - {"SCL"}
+        bands = len(held & set(wanted) if wanted else held)
+        total += pixels * (bands * BYTES_OF_VALUE[group] + BYTES_OF_PLANES)
+    return total
+
+
+def _size(num_bytes: int) -> str:
+    value = float(num_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:  # noqa: PLR2004 SI prefixes
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"

@@ -1,0 +1,55 @@
+"""Plain text tables for the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flows.run_report import RunReport
+
+MAX_CELL: Final = 72
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Returns rows under a head, columns aligned by blanks, long cells cut with an ellipsis."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(len(line[column]) for line in [list(head), *cells]) for column in range(len(head))]
+    rule = ["-" * width for width in widths]
+    lines = [list(head), rule, *cells]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+def scenes_table(report: RunReport) -> str:
+    """Returns every scene of a run with its outcome."""
+    rows = [(row.id, row.collection, row.outcome, row.reason or "", row.detail) for row in report.scenes]
+    return table(("scene", "collection", "outcome", "reason", "detail"), rows)
+
+
+def products_table(report: RunReport) -> str:
+    """Returns every product of a run with its state and place."""
+    rows = [(row.name, row.state, row.path or row.reason, row.snapshot or "") for row in report.products]
+    return table(("product", "state", "path", "snapshot"), rows)
+
+
+def summary(report: RunReport) -> str:
+    """Returns a run for a person: status, scenes, cube, products, time."""
+    used = sum(row.outcome == "used" for row in report.scenes)
+    parts = [f"{report.region}: {report.status} in {report.timings['total']:.1f} s"]
+    if report.error:
+        parts.append(f"cause: {report.error}")
+    if report.scenes:
+        parts += ["", scenes_table(report)]
+    parts += ["", f"{used} scenes used, {len(report.scenes) - used} skipped, {report.unmatched} items not matched"]
+    if report.cube:
+        parts.append(f"cube {report.cube.uri} @ {report.cube.snapshot}")
+    if report.products:
+        parts += ["", products_table(report)]
+    parts += [f"note: {note}" for note in report.notes]
+    return "\n".join(parts)
+
+
+def _cell(value: object) -> str:
+    text = str(value).replace("\n", " ")
+    return text if len(text) <= MAX_CELL or "/" in text else text[: MAX_CELL - 1] + "\N{HORIZONTAL ELLIPSIS}"
