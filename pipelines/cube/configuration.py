@@ -1,0 +1,75 @@
+"""What may not change within one cube: schema version, grid and bands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipelines.cube.errors import CubeError
+from pipelines.grid import TargetGrid
+from pipelines.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    import zarr
+
+_FIX = "choose another output, or delete the cube and build it anew"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CubeConfiguration:
+    """Grid and bands of a cube; written with its first date and compared by every later build."""
+
+    grid: TargetGrid
+    bands: Mapping[str, tuple[str, ...]]
+    """Bands of each group that the cube holds or is about to."""
+
+    schema_version: str = SCHEMA_VERSION
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the schema version and the grid, which all groups share."""
+        text = json.dumps([self.schema_version, self.grid.to_dict()], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def stored_configuration(root: zarr.Group | None, uri: str) -> CubeConfiguration | None:
+    """Returns the configuration of a cube, None where nothing was written yet.
+
+    Raises:
+        CubeError: The store holds no cube, or one of another schema version.
+    """
+    if root is None:
+        return None
+    attributes = dict(root.attrs)
+    version = attributes.get("schema_version")
+    if version is None or "grid" not in attributes:
+        raise CubeError(f"a cube says its schema_version and grid, {uri} holds something else; {_FIX}")
+    if version != SCHEMA_VERSION:
+        raise CubeError(f"schema_version must be {SCHEMA_VERSION!r}, {uri} has {version!r}; {_FIX}")
+    bands = {name: tuple(map(str, group["band"][:])) for name, group in root.groups()}  # type: ignore[index]
+    return CubeConfiguration(grid=TargetGrid.from_dict(attributes["grid"]), bands=bands)  # type: ignore[arg-type]
+
+
+def require_same(stored: CubeConfiguration, *, grid: TargetGrid, asked: Mapping[str, tuple[str, ...]], uri: str) -> None:
+    """Raises where a build would mix two configurations.
+
+    Args:
+        stored: What the cube is.
+        grid: The grid of the build.
+        asked: Bands that the caller named, by group; groups left to the default are absent.
+        uri: Folder, for the message.
+
+    Raises:
+        CubeError: Names the key that differs with both values.
+    """
+    ours, theirs = grid.to_dict(), stored.grid.to_dict()
+    for key in ours:
+        if ours[key] != theirs[key]:
+            raise CubeError(f"grid {key} of {uri} is {theirs[key]}, the build asks for {ours[key]}; {_FIX}")
+    for group, bands in asked.items():
+        held = stored.bands.get(group)
+        if held is not None and held != bands:
+            raise CubeError(f"bands of group {group} of {uri} are {list(held)}, the build asks for {list(bands)}; {_FIX}")

@@ -1,0 +1,155 @@
+"""What each array of a cube's group is: dtype, fill, dims and attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pipelines.cube.encoding import GRID_MAPPING
+from pipelines.schema import (
+    DIMS,
+    PACKED_DTYPE,
+    PACKED_FILL,
+    PACKED_SCALE,
+    PER_TIME_COORDS,
+    PLANE_DIMS,
+    REASON_DTYPE,
+    TIME_UNITS,
+    VALUE_NAME,
+    Reason,
+    reason_attrs,
+)
+
+if TYPE_CHECKING:
+    from pipelines.cube.acquisition import Acquisition
+
+STRING_COORDS: Final = frozenset(
+    {
+        "scene_ids",
+        "platform",
+        "orbit_direction",
+        "processing_baseline",
+        "radiometric_rule",
+        "radiometric_evidence",
+    }
+)
+"""Coordinates along time that hold text; the others of PER_TIME_COORDS are float64, NaN where not known."""
+
+_COORD_ATTRS: Final[Mapping[str, Mapping[str, str]]] = {
+    "scene_ids": {"long_name": "ids of the scenes of the date, joined by a blank, in mosaic order"},
+    "platform": {"long_name": "satellite"},
+    "orbit_direction": {"long_name": "orbit direction"},
+    "relative_orbit": {"long_name": "relative orbit number", "units": "1"},
+    "processing_baseline": {"long_name": "processing baseline of the product"},
+    "radiometric_rule": {"long_name": "rule by which stored numbers became physical values"},
+    "radiometric_evidence": {"long_name": "evidence for the rule and origin of the pixels, JSON by scene id"},
+    "sun_azimuth_deg": {"long_name": "sun azimuth", "standard_name": "solar_azimuth_angle", "units": "degree"},
+    "sun_elevation_deg": {"long_name": "sun elevation", "standard_name": "solar_elevation_angle", "units": "degree"},
+    "view_azimuth_deg": {"long_name": "view azimuth", "standard_name": "sensor_azimuth_angle", "units": "degree"},
+    "view_incidence_deg": {"long_name": "incidence angle", "standard_name": "angle_of_incidence", "units": "degree"},
+    "shift_x_m": {"long_name": "co-registration shift applied along x", "units": "metre"},
+    "shift_y_m": {"long_name": "co-registration shift applied along y", "units": "metre"},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One array with the dimensions of (time, ...) that grows by a date at a time."""
+
+    dtype: np.dtype
+    fill: int | float | bool
+    dims: tuple[str, ...]
+    attributes: Mapping[str, object]
+
+
+def image_fields(group: str) -> dict[str, Field]:
+    """Returns the gridded arrays of a group: the physical value, `valid` and `reason`."""
+    mapping = {"grid_mapping": GRID_MAPPING}
+    flags = reason_attrs()
+    flags["flag_masks"] = np.asarray(flags["flag_masks"]).tolist()
+    return {
+        VALUE_NAME[group]: _value_field(group),
+        "valid": Field(
+            dtype=np.dtype("bool"),
+            fill=False,
+            dims=PLANE_DIMS,
+            attributes={"long_name": "true where the pixel is usable", **mapping},
+        ),
+        "reason": Field(
+            dtype=REASON_DTYPE, fill=int(Reason.NODATA), dims=PLANE_DIMS, attributes={**flags, **mapping}
+        ),
+    }
+
+
+def time_attributes() -> dict[str, object]:
+    """Returns the CF attributes of `time`."""
+    return {
+        "standard_name": "time",
+        "long_name": "time of the acquisition in UTC, middle of a composite",
+        "units": TIME_UNITS,
+        "calendar": "proleptic_gregorian",
+        "bounds": "time_bounds",
+        "axis": "T",
+    }
+
+
+def coord_attributes(name: str) -> dict[str, object]:
+    """Returns the attributes of one of PER_TIME_COORDS."""
+    return dict(_COORD_ATTRS[name])
+
+
+def coord_values(acquisition: Acquisition, rule: str, evidence: str) -> dict[str, str | float]:
+    """Returns the values of PER_TIME_COORDS for one date.
+
+    A mosaic has the satellite, orbit and angles of its first scene that states them; baselines are joined by a blank.
+
+    Args:
+        acquisition: The scenes that the date was made of.
+        rule: Names of the radiometric rules, joined by a blank.
+        evidence: JSON object by scene id.
+    """
+    first = acquisition.scenes[0]
+    values: dict[str, str | float] = dict.fromkeys(PER_TIME_COORDS, float("nan"))
+    values |= {
+        "scene_ids": " ".join(acquisition.ids),
+        "platform": first.platform,
+        "orbit_direction": first.orbit_direction,
+        "processing_baseline": " ".join(dict.fromkeys(s.processing_baseline for s in acquisition.scenes)).strip(),
+        "radiometric_rule": rule,
+        "radiometric_evidence": evidence,
+    }
+    for name in ("relative_orbit", "sun_azimuth_deg", "sun_elevation_deg", "view_azimuth_deg", "view_incidence_deg"):
+        stated = [getattr(scene, name) for scene in acquisition.scenes if getattr(scene, name) is not None]
+        if stated:
+            values[name] = float(stated[0])
+    return values
+
+
+def _value_field(group: str) -> Field:
+    shared = {"units": "1", "ancillary_variables": "valid reason", "grid_mapping": GRID_MAPPING}
+    if group == "s2":
+        return Field(
+            dtype=PACKED_DTYPE,
+            fill=PACKED_FILL,
+            dims=DIMS,
+            attributes={
+                "long_name": "reflectance, offset of the processing baseline taken out",
+                "scale_factor": PACKED_SCALE,
+                "add_offset": 0.0,
+                "_FillValue": PACKED_FILL,
+                **shared,
+            },
+        )
+    return Field(
+        dtype=np.dtype("float32"),
+        fill=float("nan"),
+        dims=DIMS,
+        attributes={
+            "long_name": "backscatter coefficient, linear power",
+            "standard_name": "surface_backwards_scattering_coefficient_of_radar_wave",
+            **shared,
+        },
+    )

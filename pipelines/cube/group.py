@@ -1,0 +1,211 @@
+"""One group of a cube on disk: its arrays, its dates, and the way a date goes in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from zarr.dtype import VariableLengthUTF8
+
+from pipelines.cube.encoding import (
+    GRID_MAPPING,
+    axis_attributes,
+    compressor,
+    grid_mapping_attributes,
+    spatial_attributes,
+)
+from pipelines.cube.fields import STRING_COORDS, coord_attributes, image_fields, time_attributes
+from pipelines.cube.plan import StoredDate
+from pipelines.grid import blocks
+from pipelines.schema import PER_TIME_COORDS, SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import zarr
+
+    from catalogs.sensors import Band
+    from pipelines.grid import Block, TargetGrid
+
+_TIME_CHUNK: Final = 4096
+"""Dates in one chunk of a coordinate: eleven years of daily ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupTemplate:
+    """What a new group is made from."""
+
+    name: str
+    grid: TargetGrid
+    bands: tuple[Band, ...]
+    chunk: int
+    title: str
+
+
+def create_group(root: zarr.Group, template: GroupTemplate) -> zarr.Group:
+    """Makes a group with no date in it and returns it.
+
+    Chunks hold one date and one band: reading one band costs a tenth of reading ten, and reading all is as quick as
+    from chunks of ten bands (measured on 1024 x 1024 int16, 16 against 135 ms for a band, 160 ms for all).
+    """
+    grid = template.grid
+    spatial = spatial_attributes(grid)
+    group = root.create_group(template.name)
+    height, width = min(template.chunk, grid.height), min(template.chunk, grid.width)
+    for name, field in image_fields(template.name).items():
+        inner = {"band": len(template.bands), "y": grid.height, "x": grid.width}
+        group.create_array(
+            name,
+            shape=(0, *(inner[dim] for dim in field.dims[1:])),
+            chunks=(*(1 for _ in field.dims[:-2]), height, width),
+            dtype=field.dtype,
+            fill_value=field.fill,
+            compressors=[compressor(field.dtype)],
+            dimension_names=field.dims,
+            attributes={**field.attributes, **spatial},
+        )
+    _create_time_coords(group)
+    _create_fixed_coords(group, template)
+    group.attrs.update(
+        {
+            "Conventions": "CF-1.11",
+            "schema_version": SCHEMA_VERSION,
+            "title": f"{template.title}: {template.name}",
+            "history": "built by ringmoe-datacube; each date is a commit of the store with its run and its scenes",
+            # without spatial_ref here a plain xarray.open_zarr makes it a data variable and the CRS is lost
+            "coordinates": " ".join((GRID_MAPPING, "time_bounds", "common_name", "wavelength_nm", *PER_TIME_COORDS)),
+            **spatial,
+        },
+    )
+    return group
+
+
+def stored_dates(group: zarr.Group) -> tuple[StoredDate, ...]:
+    """Returns the dates of a group, in order."""
+    times, ids = group["time"][:], group["scene_ids"][:]  # type: ignore[index]
+    return tuple(
+        StoredDate(time_us=int(time), scene_ids=tuple(str(text).split()))
+        for time, text in zip(times, ids, strict=True)  # type: ignore[arg-type]
+    )
+
+
+def make_room(group: zarr.Group, order: Sequence[int | None]) -> int:
+    """Moves the images of the dates to their new places and returns the free index.
+
+    Args:
+        group: A group of a draft.
+        order: Old index of each date in the new order, None where the new date goes: ascending, one None.
+    """
+    free = order.index(None)
+    moves = [(old, new) for new, old in enumerate(order) if old is not None and old != new]
+    # leftward moves from the front, then rightward ones from the back: no source is overwritten before it is read
+    leftward = [move for move in moves if move[1] < move[0]]
+    rightward = [move for move in reversed(moves) if move[1] > move[0]]
+    for name in image_fields(group.basename):
+        array = group[name]
+        before = array.shape[0]
+        array.resize((max(before, len(order)), *array.shape[1:]))  # type: ignore[union-attr]
+        for old, new in (*leftward, *rightward):
+            _copy_date(array, old, new)  # type: ignore[arg-type]
+        array.resize((len(order), *array.shape[1:]))  # type: ignore[union-attr]
+    return free
+
+
+def write_coords(
+    group: zarr.Group,
+    order: Sequence[int | None],
+    *,
+    time_us: int,
+    bounds_us: tuple[int, int],
+    values: Mapping[str, str | float],
+) -> None:
+    """Writes the coordinates along time in the new order, with those of the new date in its place.
+
+    Args:
+        group: A group of a draft.
+        order: As for `make_room`.
+        time_us: Time of the new date in microseconds since 1970-01-01 UTC.
+        bounds_us: Its bounds, likewise.
+        values: PER_TIME_COORDS of the new date.
+    """
+    new: dict[str, object] = {"time": time_us, "time_bounds": bounds_us, **values}
+    for name, value in new.items():
+        array = group[name]
+        old = array[:]  # type: ignore[index]
+        rows = [value if index is None else old[index] for index in order]  # type: ignore[index]
+        array.resize((len(order), *array.shape[1:]))  # type: ignore[union-attr]
+        array[:] = np.array(rows, dtype=object if name in STRING_COORDS else array.dtype)  # type: ignore[index,union-attr]
+
+
+def chunk_blocks(group: zarr.Group, grid: TargetGrid) -> tuple[Block, ...]:
+    """Returns the blocks of the grid that are whole chunks of the group."""
+    return blocks(grid.shape, max(group["valid"].chunks[-2:]))  # type: ignore[union-attr]
+
+
+def _copy_date(array: zarr.Array, old: int, new: int) -> None:  # type: ignore[type-arg]
+    rows = array.chunks[-2]
+    for row in range(0, array.shape[-2], rows):
+        part = slice(row, row + rows)
+        array[new, ..., part, :] = array[old, ..., part, :]
+
+
+def _create_time_coords(group: zarr.Group) -> None:
+    integer = np.dtype("int64")
+    group.create_array(
+        "time",
+        shape=(0,),
+        chunks=(_TIME_CHUNK,),
+        dtype=integer,
+        dimension_names=("time",),
+        attributes=time_attributes(),
+    )
+    group.create_array(
+        "time_bounds", shape=(0, 2), chunks=(_TIME_CHUNK, 2), dtype=integer, dimension_names=("time", "bounds")
+    )
+    for name in PER_TIME_COORDS:
+        text = name in STRING_COORDS
+        group.create_array(
+            name,
+            shape=(0,),
+            chunks=(_TIME_CHUNK,),
+            dtype=VariableLengthUTF8() if text else np.dtype("float64"),
+            fill_value="" if text else float("nan"),
+            dimension_names=("time",),
+            attributes=coord_attributes(name),
+        )
+
+
+def _create_fixed_coords(group: zarr.Group, template: GroupTemplate) -> None:
+    grid, bands = template.grid, template.bands
+    for axis, values in (("y", grid.y), ("x", grid.x)):
+        _create_filled(group, axis, values, (axis,), axis_attributes(axis))
+    for name, texts, long_name in (
+        ("band", [band.id for band in bands], "band id of the sensor"),
+        ("common_name", [band.common_name or "" for band in bands], "common name of the band"),
+    ):
+        array = group.create_array(
+            name,
+            shape=(len(texts),),
+            dtype=VariableLengthUTF8(),
+            dimension_names=("band",),
+            attributes={"long_name": long_name},
+        )
+        array[:] = np.array(texts, dtype=object)
+    wavelengths = np.array([np.nan if b.wavelength_nm is None else b.wavelength_nm for b in bands], dtype=np.float64)
+    attributes: dict[str, object] = {"long_name": "centre wavelength", "units": "nm"}
+    _create_filled(group, "wavelength_nm", wavelengths, ("band",), attributes)
+    _create_filled(group, GRID_MAPPING, np.array(0, dtype=np.int64), (), grid_mapping_attributes(grid))
+
+
+def _create_filled(
+    group: zarr.Group, name: str, values: np.ndarray, dims: tuple[str, ...], attributes: Mapping[str, object]
+) -> None:
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        dtype=values.dtype,
+        dimension_names=dims,
+        attributes=dict(attributes),
+    )
+    array[...] = values

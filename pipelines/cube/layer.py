@@ -1,0 +1,74 @@
+"""One scene's pixels on one block, in the cube's own numbers, and what a mosaic makes of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.schema import Reason
+
+_NODATA = np.uint16(int(Reason.NODATA))
+_BORDER = np.uint16(int(Reason.BORDER))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """Values as they are stored, with the reason bits of each pixel."""
+
+    values: NDArray[np.int16] | NDArray[np.float32]
+    """(band, y, x): packed reflectance with -32768 missing, or linear power with NaN missing."""
+
+    reason: NDArray[np.uint16]
+    """(y, x) bits of `Reason`."""
+
+    def __post_init__(self) -> None:
+        assert self.values.shape[1:] == self.reason.shape, (self.values.shape, self.reason.shape)
+
+    @property
+    def has_data(self) -> NDArray[np.bool_]:
+        """(y, x): True where at least one band has a value."""
+        return (self.reason & _NODATA) == 0
+
+
+def missing_bits(missing: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """Returns `nodata` where every band lacks a value and `border` where some do and some do not.
+
+    The bands of one detector row end at slightly different places, so a pixel with some bands only lies on the edge of
+    the swath. It keeps the values that it has, and counts as unusable.
+
+    Args:
+        missing: (band, y, x) over the bands that the scene carries; a band without an asset is no edge.
+    """
+    everywhere, somewhere = missing.all(axis=0), missing.any(axis=0)
+    return np.where(everywhere, _NODATA, np.where(somewhere, _BORDER, np.uint16(0))).astype(np.uint16)
+
+
+def merge(layers: Sequence[Layer]) -> Layer:
+    """Returns the mosaic of the scenes of one date: at each pixel the first scene that has all bands there.
+
+    Where none has all bands, the first that has some; where none has any, the first scene. Cloud does not matter:
+    neighbouring tiles of one pass see the same sky.
+
+    Args:
+        layers: In mosaic order, at least one, all of one shape.
+    """
+    merged = layers[0]
+    if len(layers) == 1:
+        return merged
+    values, reason = merged.values.copy(), merged.reason.copy()
+    rank = _rank(reason)
+    for layer in layers[1:]:
+        other = _rank(layer.reason)
+        better = other < rank
+        values[:, better] = layer.values[:, better]
+        reason[better] = layer.reason[better]
+        rank[better] = other[better]
+    return Layer(values=values, reason=reason)
+
+
+def _rank(reason: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """0 all bands, 1 some, 2 none."""
+    return np.where(reason & _NODATA, 2, np.where(reason & _BORDER, 1, 0)).astype(np.uint8)

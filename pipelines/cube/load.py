@@ -1,0 +1,180 @@
+"""Rasters of one scene as lazy arrays on the grid: the one file that knows the reader, stackstac.
+
+What stackstac is told, and why its defaults are not used (0.5.1):
+
+- epsg, bounds and resolution of the grid, bounds not snapped: an item that only has `proj:code` raises without them.
+- `rescale=False` and the file's own dtype: by default it applies the item's scale to float64.
+- A fill value of the dtype: a plain Python int is refused for uint16.
+- Minimal items made here: relative hrefs and `datetime: null` are not understood, and the box it drops rasters by comes
+  from the item, right or not. Every raster is read through; `resampling.misses_grid` says what lies outside.
+- No error read as nodata. A declared nodata value that the file lacks is put on a virtual dataset where the raster is
+  warped, so that bilinear weights leave those pixels out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import dask
+import dask.array as da
+import numpy as np
+import rasterio
+import rasterio.errors
+import stackstac
+from rasterio.enums import Resampling as RasterioResampling
+
+from pipelines.cube.errors import ReadFailed
+from pipelines.cube.resampling import RasterHeader, Resampling
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from catalogs.scenes import Asset
+    from pipelines.grid import Block, TargetGrid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plane:
+    """One raster of a scene and how it is read."""
+
+    asset: Asset
+    header: RasterHeader
+    resampling: Resampling
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type it is read as: floats, uint8 and uint16 as they are, other integers as int32."""
+        stored = np.dtype(self.header.dtype)
+        return stored if stored.kind == "f" or stored in (np.dtype("uint8"), np.dtype("uint16")) else np.dtype("int32")
+
+    @property
+    def fill(self) -> float:
+        """Value where the raster has none: NaN in floats, else the item's nodata, else the file's, else 0."""
+        if self.dtype.kind == "f":
+            return math.nan
+        declared = self.header.nodata if self.asset.nodata is None else self.asset.nodata
+        limits = np.iinfo(self.dtype)
+        fits = declared is not None and math.isfinite(declared) and limits.min <= declared <= limits.max
+        return float(declared) if fits and declared is not None and declared == int(declared) else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LazyScene:
+    """The rasters of one scene on the grid; nothing is read before `read`."""
+
+    scene_id: str
+    planes: Mapping[str, Plane]
+    """By band."""
+
+    arrays: Mapping[str, da.Array]
+    """By band, dims (y, x) of the grid."""
+
+    def read(self, block: Block) -> dict[str, NDArray[np.generic]]:
+        """Returns the pixels of a block by band, each of its plane's dtype.
+
+        Raises:
+            ReadFailed: A raster is missing, truncated or damaged.
+        """
+        names = list(self.arrays)
+        try:
+            pixels = dask.compute(*(self.arrays[name][block.slices] for name in names), scheduler="synchronous")
+        except RuntimeError as error:  # stackstac's, around rasterio's
+            raise _read_failed(self.scene_id, error) from error
+        return dict(zip(names, pixels, strict=True))
+
+
+def read_header(asset: Asset, scene_id: str) -> RasterHeader:
+    """Returns what a raster file says of itself.
+
+    Raises:
+        ReadFailed: It cannot be opened, holds several bands or has no CRS.
+    """
+    try:
+        with rasterio.open(asset.href, sharing=False) as raster:
+            crs, count = raster.crs, raster.count
+            header = RasterHeader(
+                epsg=crs.to_epsg() if crs else None,
+                crs=crs.to_string() if crs else "",
+                transform=tuple(raster.transform)[:6],
+                shape=(raster.height, raster.width),
+                dtype=raster.dtypes[0],
+                nodata=raster.nodata,
+            )
+    except rasterio.errors.RasterioError as error:
+        raise ReadFailed(scene_id=scene_id, href=asset.href, cause=str(error)) from error
+    if count != 1:
+        raise ReadFailed(scene_id=scene_id, href=asset.href, cause=f"a raster has one band, it has {count}")
+    if not header.crs:
+        raise ReadFailed(scene_id=scene_id, href=asset.href, cause="it has no CRS, so its place is not known")
+    return header
+
+
+def open_scene(scene_id: str, planes: Mapping[str, Plane], grid: TargetGrid, *, chunk: int) -> LazyScene:
+    """Returns the rasters of a scene as lazy arrays on the grid.
+
+    Args:
+        scene_id: Id, for messages.
+        planes: By band.
+        grid: The target.
+        chunk: Side of a lazy chunk in pixels.
+    """
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for band, plane in planes.items():
+        alike.setdefault((plane.resampling.method, str(plane.dtype), repr(plane.fill)), []).append(band)
+    arrays: dict[str, da.Array] = {}
+    for bands in alike.values():
+        stacked = _stack({band: planes[band] for band in bands}, grid, chunk)
+        arrays |= {band: stacked[index] for index, band in enumerate(bands)}
+    return LazyScene(scene_id=scene_id, planes=planes, arrays=arrays)
+
+
+def _stack(planes: Mapping[str, Plane], grid: TargetGrid, chunk: int) -> da.Array:
+    """Stacks planes that share method, dtype and fill; dims (band, y, x)."""
+    first = next(iter(planes.values()))
+    item = {
+        "id": "scene",
+        "properties": {"datetime": "1970-01-01T00:00:00Z", "proj:epsg": grid.epsg, "proj:bbox": list(grid.bounds)},
+        "assets": {band: {"href": _href(plane)} for band, plane in planes.items()},
+    }
+    stacked = stackstac.stack(
+        [item],
+        assets=list(planes),
+        epsg=grid.epsg,
+        bounds=grid.bounds,
+        resolution=grid.resolution,
+        snap_bounds=False,
+        resampling=RasterioResampling[first.resampling.method],
+        chunksize=chunk,
+        dtype=first.dtype,
+        fill_value=first.dtype.type(first.fill),
+        rescale=False,
+        sortby_date=False,
+        xy_coords=False,
+        properties=False,
+        band_coords=False,
+        errors_as_nodata=(),
+    )
+    return stacked.data[0]
+
+
+def _href(plane: Plane) -> str:
+    nodata, href = plane.asset.nodata, plane.asset.href
+    if plane.resampling.method == "nearest" or nodata is None or plane.header.nodata is not None:
+        return href
+    source = f"/vsicurl/{href}" if href.startswith(("http://", "https://")) else href
+    return f"vrt://{source}?a_nodata={nodata:g}"
+
+
+def _read_failed(scene_id: str, error: RuntimeError) -> ReadFailed:
+    """Returns the failure with rasterio's own words; any other RuntimeError is raised again as it is."""
+    if not isinstance(error.__cause__, rasterio.errors.RasterioError):
+        raise error
+    deepest: BaseException = error.__cause__
+    while deepest.__cause__ is not None:
+        deepest = deepest.__cause__
+    text = str(error)
+    return ReadFailed(scene_id=scene_id, href=text.split("'")[1] if "'" in text else scene_id, cause=str(deepest))

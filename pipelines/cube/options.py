@@ -1,0 +1,40 @@
+"""What a caller may choose about a cube."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions:
+    """Bands, chunks and threads of a build; a region needs none of them."""
+
+    bands_s2: tuple[str, ...] | None = None
+    """Sentinel-2 bands in their order in the cube. None: those of B02 B03 B04 B05 B06 B07 B08 B8A B11 B12 that a scene
+    carries, or those of an existing cube."""
+
+    bands_s1: tuple[str, ...] | None = None
+    """Polarisations. None: those of VV VH HH HV that a scene carries, or those of an existing cube."""
+
+    chunk: int = 512
+    """Side of a stored chunk in pixels; a smaller grid is one chunk. An existing cube keeps its own."""
+
+    num_threads: int = 4
+    """Blocks read, converted and written at once."""
+
+    title: str = "Co-registered Sentinel-1 and Sentinel-2 cube"
+    """Title in the attributes of a new cube."""
+
+    run_id: str = ""
+    """Id of the run, in every commit; '' draws a random one."""
+
+    def __post_init__(self) -> None:
+        for name, bands in (("bands_s2", self.bands_s2), ("bands_s1", self.bands_s1)):
+            if bands is not None and (not bands or len(set(bands)) != len(bands)):
+                raise ValueError(f"{name} names at least one band, each once, got {bands}; leave it out for the default")
+        if self.chunk < 1 or self.num_threads < 1:
+            raise ValueError(f"chunk and num_threads are at least 1, got {self.chunk} and {self.num_threads}")
+
+    def bands(self, group: str) -> tuple[str, ...] | None:
+        """Returns the bands asked for in a group, None where none were named."""
+        return self.bands_s2 if group == "s2" else self.bands_s1

@@ -1,0 +1,33 @@
+"""What a build did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from catalogs.scenes import SceneOutcome
+from pipelines.cube.reference import CubeRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildResult:
+    """The cube as it stands and how every scene ended."""
+
+    ref: CubeRef
+    """The cube at the tip of its main branch."""
+
+    outcomes: tuple[SceneOutcome, ...]
+    """One for each scene of the set and for each that the search had skipped, sorted by (collection, id)."""
+
+    added: tuple[str, ...]
+    """Ids of the scenes written by this build, in order of time."""
+
+    changed: bool
+    """Whether the snapshot is another than before."""
+
+    dates: Mapping[str, int]
+    """Number of dates in each group of the cube."""
+
+    notes: Mapping[str, tuple[str, ...]]
+    """By scene id, what a reader should know of a scene in the cube: warped from another CRS, bands missing,
+    contradicting metadata."""
