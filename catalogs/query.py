@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 WORLD = (-180.0, -90.0, 180.0, 90.0)
 
@@ -32,8 +32,12 @@ class SceneQuery:
 
     def __post_init__(self) -> None:
         west, south, east, north = self.bbox
-        if not (WORLD[0] <= west <= WORLD[2] and WORLD[0] <= east <= WORLD[2] and WORLD[1] <= south < north <= WORLD[3]):
-            raise ValueError(f"bbox must be (west, south, east, north) in degrees, got {self.bbox}; check order and CRS")
+        if not (
+            WORLD[0] <= west <= WORLD[2] and WORLD[0] <= east <= WORLD[2] and WORLD[1] <= south < north <= WORLD[3]
+        ):
+            raise ValueError(
+                f"bbox must be (west, south, east, north) in degrees, got {self.bbox}; check order and CRS"
+            )
         if self.start.tzinfo is None or self.end.tzinfo is None:
             raise ValueError(f"start and end must carry a time zone, got {self.start} and {self.end}; use UTC")
         if self.start >= self.end:
@@ -46,4 +50,4 @@ class SceneQuery:
     @property
     def time_range(self) -> tuple[datetime, datetime]:
         """Start (included) and end (excluded) in UTC."""
-        return self.start.astimezone(timezone.utc), self.end.astimezone(timezone.utc)
+        return self.start.astimezone(UTC), self.end.astimezone(UTC)

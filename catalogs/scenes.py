@@ -134,6 +134,7 @@ class SceneSet:
     def input_hash(self) -> str:
         """Returns a SHA-256 over the ids, times, baselines and bands of the scenes: equal input, equal hash."""
         rows = [
-            [s.collection, s.id, s.time.isoformat(), s.processing_baseline, [a.band for a in s.assets]] for s in self.scenes
+            [s.collection, s.id, s.time.isoformat(), s.processing_baseline, [a.band for a in s.assets]]
+            for s in self.scenes
         ]
         return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()

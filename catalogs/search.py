@@ -1,0 +1,55 @@
+"""A query put to a catalogue, wherever it lives."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from catalogs.errors import CatalogError
+from catalogs.providers import PROVIDERS, unlisted_provider
+
+if TYPE_CHECKING:
+    from catalogs.query import SceneQuery
+    from catalogs.scenes import SceneSet
+
+
+def search(query: SceneQuery, source: str | Path, *, required_bands: tuple[str, ...] = ()) -> SceneSet:
+    """Returns the scenes that a query asks of one catalogue.
+
+    Args:
+        query: Area, time, collections and filters.
+        source: A provider's name (`earth-search`), the https address of a STAC API's root, or the path of a static
+            catalogue (its `catalog.json`, or the folder that holds it).
+        required_bands: Bands that a scene must have, as far as its sensor knows them; without them an item is
+            `missing_asset`. By default one band that holds values is enough.
+
+    Raises:
+        CatalogError: The catalogue does not exist, does not answer, or is not a STAC catalogue.
+    """
+    name = str(source)
+    if name in PROVIDERS:
+        provider = PROVIDERS[name]
+    elif "://" in name:
+        endpoints = {provider.endpoint.rstrip("/"): provider for provider in PROVIDERS.values()}
+        try:
+            provider = endpoints.get(name.rstrip("/")) or unlisted_provider(name)
+        except ValueError as cause:
+            raise CatalogError(str(cause)) from cause
+    else:
+        return _search_disk(query, Path(source), required_bands)
+    from catalogs.client import search_api
+
+    return search_api(query, provider, required_bands=required_bands)
+
+
+def _search_disk(query: SceneQuery, path: Path, required_bands: tuple[str, ...]) -> SceneSet:
+    if not path.exists():
+        near = difflib.get_close_matches(str(path), PROVIDERS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "correct the path"
+        raise CatalogError(
+            f"a catalogue is one of {sorted(PROVIDERS)}, an https address or a path, got {str(path)!r}; {hint}"
+        )
+    from catalogs.static import search_static
+
+    return search_static(query, path, required_bands=required_bands)
