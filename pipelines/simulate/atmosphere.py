@@ -14,7 +14,7 @@ NODATA, DARK, SHADOW, VEGETATION, BARE, WATER, UNCLASSIFIED = 0, 2, 3, 4, 5, 6, 
 CLOUD_MEDIUM, CLOUD_HIGH, THIN_CIRRUS = 8, 9, 10
 """SCL values of a Level-2A product."""
 
-CLEAR_CHANCE = 0.28
+CLEAR_CHANCE = 0.35
 CIRRUS_CHANCE = 0.25
 STRIP_CHANCE = 0.10
 MISSED = (0.05, 0.15)
@@ -63,7 +63,7 @@ def make_atmosphere(
         sun_elevation_deg: Above the horizon.
     """
     clear = rng.random() < CLEAR_CHANCE
-    cover = 0.0 if clear else rng.uniform(*cloud_cover)
+    cover = 0.0 if clear else cloud_cover[0] + (cloud_cover[1] - cloud_cover[0]) * rng.beta(1.2, 1.8)
     field = fractal_field(rng, shape, exponent=3.2, longest_px=150)
     threshold = float(np.quantile(field, 1.0 - cover)) if cover > 0 else np.inf
     cloud = np.clip((field - threshold + 0.10) / 0.45, 0.0, 1.0) if cover > 0 else np.zeros(shape, dtype=np.float32)

@@ -131,8 +131,8 @@ def _season(
     for number in range(len(mowing)):
         mowing_days[number][count <= number] = 1000.0
     return Season(
-        base=kind_map("base", kind) * np.exp(np.float32(0.2) * by_name["base"]),
-        amplitude=kind_map("amplitude", kind) * np.exp(np.float32(0.10) * by_name["amplitude"]),
+        base=kind_map("base", kind) * np.exp(np.float32(0.10) * by_name["base"]),
+        amplitude=kind_map("amplitude", kind) * np.exp(np.float32(0.08) * by_name["amplitude"]),
         start_day=kind_map("start_day", kind) + spread * by_name["start"] + timing,
         end_day=kind_map("end_day", kind) + spread * by_name["end"] + timing,
         ramp_days=kind_map("ramp_days", kind),

@@ -11,11 +11,15 @@ from pipelines.simulate.cover import Cover, Season, kind_map
 from pipelines.simulate.texture import FloatArray
 
 DAYS_A_YEAR = 365.25
-MOWN_SHARE = 0.55
+MOWN_SHARE = 0.40
 REGROWTH_DAYS = 22.0
 PLOUGH_LEAD_DAYS = 35.0
 STUBBLE_DAYS = 38.0
 """Straw lies for some five weeks after harvest (France and Belgium, stubble cultivation)."""
+
+LAST_HARVEST_DAY = 225.0
+SOWN_DAY = 300.0
+"""Fields harvested before mid August lie fallow until winter crops emerge at the end of October."""
 
 LIMIT = 0.97
 
@@ -52,7 +56,9 @@ def green_cover(season: Season, day: float) -> FloatArray:
     """
     rise = _logistic((day - season.start_day) / season.ramp_days)
     fall = _logistic((day - season.end_day) / season.ramp_days)
-    green = season.base + season.amplitude * (rise - fall)
+    regrown = _logistic((day - SOWN_DAY) / 9.0)
+    fallow = np.where(season.end_day < LAST_HARVEST_DAY, fall - np.minimum(fall, regrown), np.float32(0.0))
+    green = season.base * (1.0 - fallow) + season.amplitude * (rise - fall)
     sown = _logistic((day - season.end_day - 62.0) / 9.0)
     kept = _logistic((season.start_day - PLOUGH_LEAD_DAYS - day) / 5.0)
     green = green + season.winter_cover * np.maximum(sown, kept)

@@ -13,7 +13,7 @@ from pipelines.simulate.phenology import Fractions
 from pipelines.simulate.spectra import BANDS, material_index, material_table
 from pipelines.simulate.texture import FloatArray, gaussian_field, generator
 
-PARCEL_SPREAD = {"bright": 0.10, "visible": 0.10, "infrared": 0.06, "shortwave": 0.09}
+PARCEL_SPREAD = {"bright": 0.08, "visible": 0.07, "infrared": 0.05, "shortwave": 0.07}
 """Log-normal spread between parcels: all bands together, then each part of the spectrum."""
 
 PIXEL_SPREAD = {"bright": 0.13, "visible": 0.13, "infrared": 0.10, "shortwave": 0.12}
