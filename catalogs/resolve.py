@@ -8,10 +8,13 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from catalogs.footprint import area_of
 from catalogs.scenes import Scene, SceneOutcome, SkipReason
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
+
+    from shapely.geometry.base import BaseGeometry
 
     from catalogs.item import ReadScene
 
@@ -20,6 +23,9 @@ SAME_TIME = timedelta(seconds=1)
 
 FOOTPRINT_DIGITS = 4
 """Decimal places of a degree, about 10 m, to which two footprints of the same place agree."""
+
+SAME_PLACE = 0.5
+"""Share of the smaller footprint that two versions of one acquisition have in common at least."""
 
 UNOFFICIAL_BASELINE = 90
 """Sentinel-2 baselines from 90 on (99.99 and its like) mark products made outside the ground segment: never newest."""
@@ -36,8 +42,9 @@ def resolve(found: Iterable[ReadScene]) -> tuple[tuple[Scene, ...], tuple[SceneO
     """Returns the scenes to use and, for every other one, why it is set aside.
 
     Two scenes are the same acquisition where sensor, platform, level, tile and relative orbit agree and their times lie
-    within a second. Where a scene has no tile, its footprint stands for it, so that two places are never taken for one;
-    a Sentinel-1 product is told by its name. Of one acquisition the newest processing baseline wins, then the latest
+    within a second, and each covers at least half of the smaller of the two (patches cut from one tile do not). Where
+    a scene has no tile, its footprint stands for it, so that two places are never taken for one; a Sentinel-1 product
+    is told by its name. Of one acquisition the newest processing baseline wins, then the latest
     generation time, then the larger number of bands, then the first id.
 
     The losers are `superseded` where their version is older than the winner's, and otherwise `duplicate`. An id that
@@ -49,7 +56,7 @@ def resolve(found: Iterable[ReadScene]) -> tuple[tuple[Scene, ...], tuple[SceneO
     kept: list[ReadScene] = []
     outcomes: list[SceneOutcome] = []
     for group in groups.values():
-        for copies in _same_times(group):
+        for copies in itertools.chain.from_iterable(map(_same_places, _same_times(group))):
             best, *rest = sorted(copies, key=_preference)
             kept.append(best)
             outcomes.extend(_set_aside(best, other) for other in rest)
@@ -88,6 +95,21 @@ def _same_times(group: list[ReadScene]) -> Iterable[list[ReadScene]]:
         if ordered[index].scene.time - ordered[breaks[-1]].scene.time >= SAME_TIME:
             breaks.append(index)
     return [ordered[start:stop] for start, stop in itertools.pairwise([*breaks, len(ordered)])]
+
+
+def _same_places(group: list[ReadScene]) -> list[list[ReadScene]]:
+    if len(group) == 1:
+        return [group]
+    places: list[tuple[BaseGeometry, list[ReadScene]]] = []
+    for entry in group:
+        area = area_of((entry.scene.footprint,))
+        for known, copies in places:
+            if known.intersection(area).area >= SAME_PLACE * min(known.area, area.area):
+                copies.append(entry)
+                break
+        else:
+            places.append((area, [entry]))
+    return [copies for _, copies in places]
 
 
 def _once_each(kept: list[ReadScene]) -> tuple[tuple[Scene, ...], tuple[SceneOutcome, ...]]:

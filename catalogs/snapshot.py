@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,8 +122,15 @@ def _scene(row: dict[str, Any]) -> Scene:
         instant: datetime = values[name]
         values[name] = instant.astimezone(UTC)
     values["footprint"] = tuple((float(x), float(y)) for x, y in shapely.from_wkb(row["footprint"]).exterior.coords)
-    values["assets"] = tuple(Asset(**asset) for asset in row["assets"])
+    values["assets"] = tuple(_asset(entry) for entry in row["assets"])
     return Scene(**values)
+
+
+def _asset(entry: dict[str, Any]) -> Asset:
+    if entry["nodata"] is not None and math.isnan(entry["nodata"]):
+        # within a dataclass NaN equals the very same object alone: with this one a set read equals the set written
+        entry = {**entry, "nodata": math.nan}
+    return Asset(**entry)
 
 
 def _schema() -> pa.Schema:
