@@ -186,7 +186,7 @@ def membership(plan: Epochs, fusions: Fusions, groups: tuple[str, ...]) -> npt.N
         groups: The cube group behind each modality, in the order in which the model joins its modalities; the images
             are the used dates of the first, then of the second, and so on.
     """
-    holders = np.concatenate([np.asarray(plan.holders(group), dtype=np.int64) for group in groups])
+    holders = np.array([epoch for group in groups for epoch in plan.holders(group)], dtype=np.int64)
     sets = [np.isin(holders, members) for members in fusions.members]
     return np.array(sets, dtype=np.bool_).reshape(len(sets), len(holders))
 

@@ -1,0 +1,174 @@
+"""Rows of a cube, read once and held normalised while windows are cut from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.inference.channels import MODALITY_BANDS, MODALITY_GROUP, CubeModality, day_fraction, normalise
+from pipelines.inference.threads import run, task
+from pipelines.schema import VALUE_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import xarray as xr
+
+    from pipelines.grid import Window
+    from pipelines.inference.channels import BoolArray, FloatArray
+    from pipelines.inference.epochs import Epochs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """The used dates of one modality over the rows of a slab."""
+
+    values: FloatArray
+    """Normalised (date, channel, y, x), NaN is missing."""
+
+    valid: BoolArray
+    """The cube's plane (date, y, x)."""
+
+    day: FloatArray
+    """Fraction of the year (date,)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slab:
+    """Rows `top` to `top + height` of a cube over its whole width."""
+
+    top: int
+    stacks: Mapping[CubeModality, Stack]
+    observed: Mapping[str, BoolArray]
+    """Per group (date, y, x) of the used dates: valid, and at least one of the model's bands is finite."""
+
+    reason_any: npt.NDArray[np.uint16]
+    reason_all: npt.NDArray[np.uint16]
+    """(y, x), OR and AND of the reason bits over all dates of the cube, used or not."""
+
+    @property
+    def height(self) -> int:
+        """Number of rows."""
+        return int(self.reason_any.shape[0])
+
+
+def read_slab(
+    cube: Mapping[str, xr.Dataset], plan: Epochs, modalities: Sequence[CubeModality], rows: slice, *, num_workers: int
+) -> Slab:
+    """Returns rows of the cube, read by Dask's threads, one task a date.
+
+    Args:
+        cube: The groups as `open_cube` gives them.
+        plan: Says which dates are used; of the others only the reasons are read.
+        modalities: What the model is fed; at most one a group.
+        rows: Pixel rows within the grid.
+        num_workers: Threads.
+    """
+    tasks: dict[str, list[object]] = {}
+    for group, dataset in cube.items():
+        modality = next((name for name in modalities if MODALITY_GROUP[name] == group), None)
+        used = set(plan.dates(group)) if modality else set()
+        tasks[group] = [
+            _date(dataset.isel(time=index, y=rows), group, modality if index in used else None)
+            for index in range(dataset.sizes["time"])
+        ]
+    read = cast("dict[str, list[_Read]]", run(tasks, num_workers))
+    stacks: dict[CubeModality, Stack] = {}
+    observed: dict[str, BoolArray] = {}
+    for modality in modalities:
+        group = MODALITY_GROUP[modality]
+        dates = plan.dates(group)
+        stacks[modality] = Stack(
+            values=np.stack([read[group][index].values for index in dates]),
+            valid=np.stack([read[group][index].valid for index in dates]),
+            day=day_fraction(cube[group]["time"].to_numpy()[list(dates)]),
+        )
+        finite = [np.isfinite(read[group][index].values).any(axis=0) for index in dates]
+        observed[group] = stacks[modality].valid & np.stack(finite)
+    reasons = [entry.reason for entries in read.values() for entry in entries]
+    return Slab(
+        top=rows.start,
+        stacks=stacks,
+        observed=observed,
+        reason_any=np.bitwise_or.reduce(reasons),
+        reason_all=np.bitwise_and.reduce(reasons),
+    )
+
+
+def slab_rows(cube: Mapping[str, xr.Dataset], plan: Epochs, modalities: Sequence[CubeModality], budget_mb: int) -> int:
+    """Returns how many pixel rows of a slab fit the budget, at least 1.
+
+    Args:
+        cube: The groups.
+        plan: The used dates.
+        modalities: What is held per used date: its channels in float32 and two planes of bool.
+        budget_mb: MiB.
+    """
+    per_pixel = sum(
+        len(plan.dates(MODALITY_GROUP[name])) * (4 * len(MODALITY_BANDS[name]) + 2) for name in modalities
+    ) + 4 * sum(dataset.sizes["time"] for dataset in cube.values())
+    width = next(iter(cube.values())).sizes["x"]
+    return max(1, (budget_mb << 20) // (per_pixel * width))
+
+
+def cut(stack: Stack, window: Window, slab_top: int) -> tuple[FloatArray, BoolArray]:
+    """Returns one window's normalised values and valid plane; beyond the grid NaN and False.
+
+    Args:
+        stack: Rows that hold the window's part of the grid.
+        window: May reach beyond the grid.
+        slab_top: Pixel row of the stack's first row.
+    """
+    dates, channels, height, width = stack.values.shape
+    values = np.full((dates, channels, window.size, window.size), np.nan, dtype=np.float32)
+    valid = np.zeros((dates, window.size, window.size), dtype=np.bool_)
+    inside = window.inside((slab_top + height, width))
+    source = (..., slice(inside.row - slab_top, inside.row_stop - slab_top), slice(inside.col, inside.col_stop))
+    to = (
+        ...,
+        slice(inside.row - window.top, inside.row_stop - window.top),
+        slice(inside.col - window.left, inside.col_stop - window.left),
+    )
+    values[to] = stack.values[source]
+    valid[to] = stack.valid[source]
+    return values, valid
+
+
+def _date(date: xr.Dataset, group: str, modality: CubeModality | None) -> object:
+    """Returns the task that reads one date; only its reasons where it feeds no modality."""
+    if modality is None:
+        return task(_reason_only, date["reason"].data)
+    ids = [str(band) for band in date["band"].to_numpy()]
+    wanted = [index for index, band in enumerate(ids) if band in MODALITY_BANDS[modality]]
+    values = date[VALUE_NAME[group]].isel(band=wanted)
+    bands = tuple(ids[index] for index in wanted)
+    return task(_normalised, date["reason"].data, values.data, date["valid"].data, bands=bands, modality=modality)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """Rows of one date."""
+
+    reason: npt.NDArray[np.uint16]
+    values: FloatArray
+    """Normalised (channel, y, x), empty where only the reasons are read."""
+
+    valid: BoolArray
+
+
+def _reason_only(reason: npt.NDArray[np.uint16]) -> _Read:
+    return _Read(reason=reason, values=np.empty((0, 0, 0), dtype=np.float32), valid=np.empty((0, 0), dtype=np.bool_))
+
+
+def _normalised(
+    reason: npt.NDArray[np.uint16],
+    values: FloatArray,
+    valid: BoolArray,
+    *,
+    bands: tuple[str, ...],
+    modality: CubeModality,
+) -> _Read:
+    return _Read(reason=reason, values=normalise(values, bands, modality), valid=valid)
