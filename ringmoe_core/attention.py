@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -132,7 +132,7 @@ class WindowAttention(nn.Module):
             query, key, value = (part.flatten(1, 3) for part in (query, key, value))
         else:
             query, key, value = (part.flatten(0, 2) for part in (query, key, value))
-        if uses_fused_kernel(query):
+        if uses_fused_kernel(query, bias):
             result = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias[None])
         else:
             scores = torch.matmul(query * shape[-1] ** -0.5, key.transpose(-1, -2)) + bias
@@ -145,9 +145,12 @@ class WindowAttention(nn.Module):
         return self.bias_table_RA.index_select(0, index).t().reshape(self.num_heads, num, num)
 
 
-def uses_fused_kernel(query: Tensor) -> bool:
+def uses_fused_kernel(query: Tensor, bias: Tensor) -> bool:
     """Whether the fused attention kernel is the faster one.
 
-    On a CPU without matrix units it is for float32 and is not for bfloat16; on an accelerator it always is.
+    On a CPU without matrix units it is for float32 and is not for bfloat16, and it has no gradient for a bias; on an
+    accelerator it always is.
     """
-    return query.device.type != "cpu" or query.dtype == torch.float32
+    if query.device.type != "cpu":
+        return True
+    return query.dtype == torch.float32 and not (bias.requires_grad and torch.is_grad_enabled())

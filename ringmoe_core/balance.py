@@ -6,16 +6,16 @@ Legend: N images, L tokens of an image, M modalities, X experts of a bank, K exp
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from typing import TYPE_CHECKING
-
 if TYPE_CHECKING:
-    from ringmoe_core.router import Routing
     from collections.abc import Sequence
+
+    from ringmoe_core.router import Routing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,8 +17,8 @@ from ringmoe_core.errors import CheckpointError
 from ringmoe_core.model import RingMoE
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Mapping
+    from pathlib import Path
 
 FORMAT_VERSION: Final = 1
 """Raised when the names or meanings of tensors or metadata change."""

@@ -5,14 +5,14 @@ Legend: N groups of places, F fused channels, P map channels, H, W pixels, h, w 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 from torch.nn import functional
 
-from typing import TYPE_CHECKING
-
 if TYPE_CHECKING:
-    from ringmoe_core.fusion import FusedPyramid
     from ringmoe_core.config import RingMoEConfig
+    from ringmoe_core.fusion import FusedPyramid
 
 
 class Decoder(nn.Module):

@@ -7,6 +7,7 @@ D channels, L tokens of an image.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +18,12 @@ from ringmoe_core.balance import BankUse, RoutingReport, summarise
 from ringmoe_core.images import ImagePlan, pick_images, place_images, plan_images
 from ringmoe_core.moe import MixtureLayer
 from ringmoe_core.patch_embed import FullResolutionSkip, PatchEmbed, masked_input
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ringmoe_core.series import Series
-    from ringmoe_core.config import RingMoEConfig
     from collections.abc import Mapping
+
+    from ringmoe_core.config import RingMoEConfig
+    from ringmoe_core.series import Series
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from typing import TYPE_CHECKING
-
 if TYPE_CHECKING:
-    from ringmoe_core.encoder import Features
     from ringmoe_core.config import RingMoEConfig
+    from ringmoe_core.encoder import Features
 
 SCORE_LIMIT = 8.0
 """Scores stay within +-8, so that exp(score) needs no maximum over images and groups can share it."""
@@ -63,9 +62,9 @@ class LevelFusion(nn.Module):
         weight = exp(8 tanh(score / 8)) * valid share * membership; mean and spread are taken with it for each head.
         """
         B, T, h, w = weight_BThw.shape
-        hidden = self.projection(level_BTDhw.permute(0, 1, 3, 4, 2)) + self.context(inputs_BTQ)[:, :, None, None]
-        with torch.autocast(hidden.device.type, enabled=False):  # sums of squares need float32
-            value, score = hidden.float().split((self.num_values, self.num_heads), dim=-1)
+        value, score = self._project(level_BTDhw.permute(0, 1, 3, 4, 2), self.context(inputs_BTQ)[:, :, None, None])
+        with torch.autocast(value.device.type, enabled=False):  # sums of squares need float32
+            value, score = value.float(), score.float()
             score = SCORE_LIMIT * torch.tanh(score / SCORE_LIMIT)
             valid = weight_BThw.float()
             weight = score.exp() * valid[..., None]
@@ -82,6 +81,16 @@ class LevelFusion(nn.Module):
             summary = torch.cat([mean.flatten(-2), spread.flatten(-2), count.log1p()[..., None]], dim=-1)
         fused = functional.gelu(self.output(summary))
         return torch.where((count > 0)[..., None], fused, self.nothing_F.to(fused.dtype)), count
+
+    def _project(self, cells: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Values and scores, each by a product of its own: views of a joint one would not be contiguous, and slow."""
+        parts = (self.num_values, self.num_heads)
+        weights, biases = self.projection.weight.split(parts), self.projection.bias.split(parts)
+        value, score = (
+            functional.linear(cells, weight, bias) + shift
+            for weight, bias, shift in zip(weights, biases, context.split(parts, dim=-1), strict=True)
+        )
+        return value, score
 
 
 class Fusion(nn.Module):

@@ -6,16 +6,18 @@ Legend: B places, T images a place over all modalities, N live images, M modalit
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from typing import TYPE_CHECKING
+from ringmoe_core.permute import inverse_permutation, permute_rows
 
 if TYPE_CHECKING:
-    from ringmoe_core.series import Series
-    from ringmoe_core.config import RingMoEConfig
     from collections.abc import Mapping
+
+    from ringmoe_core.config import RingMoEConfig
+    from ringmoe_core.series import Series
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,8 @@ def place_images(values: Tensor, plan: ImagePlan) -> Tensor:
     """Live images' values (N, ...) at their places (B, T, ...); zero for padding."""
     total = plan.num_places * plan.num_images
     if plan.num_live == total:
-        values = values if len(plan.names) == 1 else values.index_select(0, torch.argsort(plan.target_N))
+        if len(plan.names) > 1:
+            values = permute_rows(values, inverse_permutation(plan.target_N), plan.target_N)
     else:
         values = values.new_zeros((total, *values.shape[1:])).index_copy(0, plan.target_N, values)
     return values.unflatten(0, (plan.num_places, plan.num_images))

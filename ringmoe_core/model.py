@@ -6,6 +6,7 @@ Legend: B places, G groups, T images a place, N = B G, P map channels, K classes
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +17,12 @@ from ringmoe_core.fusion import FusedPyramid, Fusion
 from ringmoe_core.heads.change import ChangeHead
 from ringmoe_core.heads.segmentation import SegmentationHead
 from ringmoe_core.initialise import initialise
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ringmoe_core.series import Series
-    from ringmoe_core.config import RingMoEConfig
     from collections.abc import Mapping
+
+    from ringmoe_core.config import RingMoEConfig
+    from ringmoe_core.series import Series
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

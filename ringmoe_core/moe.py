@@ -5,6 +5,8 @@ Legend: N images, L tokens of an image, T = N L tokens, D channels, K experts ta
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 
 from ringmoe_core.balance import BankUse, measure_bank
@@ -12,7 +14,6 @@ from ringmoe_core.dispatch import plan_dispatch
 from ringmoe_core.experts import ExpertBank
 from ringmoe_core.feed_forward import FeedForward
 from ringmoe_core.router import Router
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ringmoe_core.config import RingMoEConfig

@@ -48,11 +48,13 @@ class Router(nn.Module):
             scorers = torch.cat([self.specialised_MSD.flatten(0, 1), self.collaborative_CD]).float()
             scores = functional.linear(tokens_NLD.float(), scorers)
             every_NLMS = scores[..., : M * S].unflatten(-1, (M, S))
-            pick = modality_N[:, None, None, None].expand(-1, every_NLMS.shape[1], 1, S)
-            own_NLS = every_NLMS.gather(2, pick)[:, :, 0]
+            # one-hot products instead of gathers: their gradient is a product, not a scatter
+            own_NLS = (every_NLMS * functional.one_hot(modality_N, M).to(scores)[:, None, :, None]).sum(2)
             return self._decide(own_NLS), self._decide(scores[..., M * S :])
 
     def _decide(self, logits_NLX: Tensor) -> Routing:
         probability_NLX = logits_NLX.softmax(-1)
-        gate_NLK, choice_NLK = probability_NLX.topk(self.top_k, dim=-1)
+        choice_NLK = logits_NLX.detach().topk(self.top_k, dim=-1).indices
+        taken_NLKX = functional.one_hot(choice_NLK, probability_NLX.shape[-1]).to(probability_NLX)
+        gate_NLK = (probability_NLX[:, :, None] * taken_NLKX).sum(-1)
         return Routing(logits_NLX=logits_NLX, probability_NLX=probability_NLX, gate_NLK=gate_NLK, choice_NLK=choice_NLK)

@@ -89,8 +89,8 @@ class Series:
         if bad_BTCHW.any():
             place, date, channel, row, column = (int(axis) for axis in bad_BTCHW.nonzero()[0])
             raise ValueError(
-                f"a valid pixel of a present band must be finite, got {float(self.pixels_BTCHW[place, date, channel, row, column])} "
-                f"at place {place}, date {date}, channel {channel}, row {row}, column {column} "
+                f"a valid pixel of a present band must be finite, got "
+                f"{float(self.pixels_BTCHW[place, date, channel, row, column])} at place {place}, date {date}, channel {channel}, row {row}, column {column} "
                 f"({int(bad_BTCHW.sum())} in all); mark such pixels invalid"
             )
 

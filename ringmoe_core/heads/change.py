@@ -26,8 +26,8 @@ class ChangeHead(nn.Module):
         """
         if before_NPHW.shape != after_NPHW.shape:
             raise ValueError(
-                f"maps before and after must have one shape, got {tuple(before_NPHW.shape)} and {tuple(after_NPHW.shape)}; "
-                "pair them"
+                f"maps before and after must have one shape, got {tuple(before_NPHW.shape)} and "
+                f"{tuple(after_NPHW.shape)}; pair them"
             )
         joined = torch.cat([before_NPHW, after_NPHW, (before_NPHW - after_NPHW).abs()], dim=1)
         logits_NKHW: Tensor = self.classify(functional.gelu(self.compare(joined)))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -8,7 +9,6 @@ import torch
 from ringmoe_core import RingMoEConfig
 from ringmoe_core.dispatch import plan_dispatch, restore_rows, sort_rows
 from ringmoe_core.moe import MixtureLayer
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ringmoe_core.experts import ExpertBank
