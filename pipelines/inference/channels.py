@@ -202,3 +202,15 @@ def day_fraction(time: npt.NDArray[np.datetime64]) -> FloatArray:
     fraction = (time.astype("datetime64[us]") - start) / length
     below_one: FloatArray = np.minimum(fraction.astype(np.float32), np.nextafter(np.float32(1), np.float32(0)))
     return below_one
+
+
+def age_years(time: npt.NDArray[np.datetime64], reference: np.datetime64) -> FloatArray:
+    """Returns years (of 365.25 days) before the date that the maps are for, float32, at least 0.
+
+    Args:
+        time: Acquisition times in UTC, any shape.
+        reference: The newest acquisition of either sensor that the maps rest on; later times count as it.
+    """
+    year = np.timedelta64(31_557_600, "s").astype("timedelta64[us]")
+    age = (reference.astype("datetime64[us]") - time.astype("datetime64[us]")) / year
+    return np.maximum(age, 0).astype(np.float32)

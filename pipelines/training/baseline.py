@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 QUANTILES: Final = (0.1, 0.5, 0.9)
 NUM_TREES: Final = 100
 MIN_SAMPLES_LEAF: Final = 5
+MISSING: Final = -99.0
+"""Stands for missing in the features: no reflectance and no backscatter in dB reaches it, and a tree can split it off."""
+
 POWER_FLOOR: Final = 1e-4
 """Linear power, only to take the logarithm."""
 
@@ -51,11 +54,11 @@ class Forest:
 
     def predict_change(self, cube: dict[str, xr.Dataset]) -> npt.NDArray[np.float32]:
         """Returns the largest probability of any change over all splits, (y, x)."""
-        num_dates = cube["s2"].sizes["time"]
-        shape = (cube["s2"].sizes["y"], cube["s2"].sizes["x"])
+        stacks = series(cube)
+        shape = stacks[0].shape[-2:]
         best = np.zeros(shape[0] * shape[1], dtype=np.float32)
-        for split in range(num_dates - 1):
-            probability = self.change.predict_proba(change_features(cube, split))  # type: ignore[attr-defined]
+        for split in range(stacks[0].shape[0] - 1):
+            probability = self.change.predict_proba(change_features(stacks, split))  # type: ignore[attr-defined]
             np.maximum(best, 1 - probability[:, 0], out=best)
         return best.reshape(shape)
 
@@ -87,7 +90,7 @@ def fit_forest(cubes: Sequence[LabelledCube], *, pixels_per_cube: int = 2000, se
 def land_cover_features(cube: dict[str, xr.Dataset]) -> tuple[npt.NDArray[np.float32], tuple[int, int]]:
     """Returns (pixel, feature): quantiles of each band and of NDVI over valid dates, mean and spread of VV and VH (dB).
 
-    Missing is set to -1 after the statistics are taken, a value that no feature has and trees can split off.
+    Missing becomes `MISSING` once the statistics are taken.
     """
     s2, power_db = _masked(cube["s2"], "reflectance"), _decibels(cube["s1"])
     bands = [str(b) for b in cube["s2"]["band"].to_numpy()]
@@ -96,23 +99,28 @@ def land_cover_features(cube: dict[str, xr.Dataset]) -> tuple[npt.NDArray[np.flo
     planes = [*_quantiles(stack), *_mean_and_spread(power_db)]
     shape = (s2.shape[-2], s2.shape[-1])
     features = np.stack([plane.reshape(-1) for plane in planes], axis=1)
-    return np.nan_to_num(features, nan=-1.0).astype(np.float32), shape
+    return np.nan_to_num(features, nan=MISSING).astype(np.float32), shape
 
 
-def change_features(cube: dict[str, xr.Dataset], split: int) -> npt.NDArray[np.float32]:
+def series(cube: dict[str, xr.Dataset]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Returns valid reflectance and valid backscatter in dB, (time, band, y, x), NaN elsewhere."""
+    return _masked(cube["s2"], "reflectance"), _decibels(cube["s1"])
+
+
+def change_features(stacks: tuple[npt.NDArray[np.float32], ...], split: int) -> npt.NDArray[np.float32]:
     """Returns (pixel, feature): means of two dates before and after a split, and their differences.
 
     Args:
-        cube: Groups with the same number of dates.
+        stacks: As `series` gives them, the same number of dates in each.
         split: Last date before it.
     """
     planes = []
-    for values in (_masked(cube["s2"], "reflectance"), _decibels(cube["s1"])):
+    for values in stacks:
         before = _mean(values[max(0, split - 1) : split + 1])
         after = _mean(values[split + 1 : split + 3])
         planes.append(np.concatenate([before, after, after - before], axis=0))
     stacked = np.concatenate(planes, axis=0)
-    return np.nan_to_num(stacked.reshape(stacked.shape[0], -1).T, nan=-1.0).astype(np.float32)
+    return np.nan_to_num(stacked.reshape(stacked.shape[0], -1).T, nan=MISSING).astype(np.float32)
 
 
 def _land_cover_sample(
@@ -128,12 +136,13 @@ def _land_cover_sample(
 def _change_sample(
     labelled: LabelledCube, count: int, random: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    num_splits = labelled.cube["s2"].sizes["time"] - 1
+    stacks = series(labelled.cube)
+    num_splits = stacks[0].shape[0] - 1
     first = labelled.change_epoch.reshape(-1)
     codes = labelled.change.reshape(-1)
     rows, labels = [], []
     for split in range(num_splits):
-        features = change_features(labelled.cube, split)
+        features = change_features(stacks, split)
         changed = np.flatnonzero((first == split + 1) & np.isin(codes, CHANGE_CODES) & (codes > 0))
         calm = np.flatnonzero(codes == 0)
         share = count // (2 * num_splits) + 1
@@ -151,7 +160,7 @@ def _masked(group: xr.Dataset, name: str) -> npt.NDArray[np.float32]:
 
 
 def _decibels(group: xr.Dataset) -> npt.NDArray[np.float32]:
-    return np.asarray(10 * np.log10(np.maximum(_masked(group, "power"), POWER_FLOOR)), dtype=np.float32)
+    return (10 * np.log10(np.maximum(_masked(group, "power"), POWER_FLOOR))).astype(np.float32)
 
 
 def _quantiles(values: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:

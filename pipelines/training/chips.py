@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,6 +120,8 @@ class ChipSampler:
         epochs = self._epochs(place.split, scene.num_epochs)
         ms = self._cut(scene.ms, epochs, window, "ms")
         sar = self._cut(scene.sar, epochs, window, "sar_l2")
+        newest = min(ms.age[-1], sar.age[-1])
+        ms, sar = replace(ms, age=ms.age - newest), replace(sar, age=sar.age - newest)
         self._drop(ms, sar)
         land_cover, change = _targets(scene, window, epochs, place.split)
         groups = np.stack([np.ones(len(epochs), bool), _near(epochs, place.split - 1), _near(epochs, place.split + 1)])
@@ -145,7 +147,7 @@ class ChipSampler:
             offset_db = config.power_offset_db * random.standard_normal()
             pixels += np.float32(offset_db / CONVENTIONS[SAR_BANDS[0]].std)
         pixels *= valid[:, None] & present[..., None, None]
-        return _Cut(pixels=pixels, valid=valid, present=present, day=sensor.day[epochs])
+        return _Cut(pixels=pixels, valid=valid, present=present, day=sensor.day[epochs], age=sensor.age[epochs])
 
     def _drop(self, ms: _Cut, sar: _Cut) -> None:
         draw = self._random.random()
@@ -161,6 +163,7 @@ class _Cut:
     valid: npt.NDArray[np.bool_]
     present: npt.NDArray[np.bool_]
     day: npt.NDArray[np.float32]
+    age: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +206,7 @@ def _turn(chip: _Chip, random: np.random.Generator) -> _Chip:
         return np.ascontiguousarray(out[..., ::-1] if mirror else out)
 
     def cut(part: _Cut) -> _Cut:
-        return _Cut(pixels=turned(part.pixels), valid=turned(part.valid), present=part.present, day=part.day)  # type: ignore[arg-type]
+        return replace(part, pixels=turned(part.pixels), valid=turned(part.valid))  # type: ignore[arg-type]
 
     return _Chip(
         ms=cut(chip.ms),
@@ -230,4 +233,6 @@ def _series(cuts: list[_Cut]) -> Series:
         valid_BTHW=torch.from_numpy(np.stack([cut.valid for cut in cuts])),
         present_BTC=torch.from_numpy(np.stack([cut.present for cut in cuts])),
         day_BT=torch.from_numpy(np.stack([cut.day for cut in cuts])),
+        age_BT=torch.from_numpy(np.stack([cut.age for cut in cuts])),
+        check_values=False,
     )

@@ -53,8 +53,8 @@ def answer(model: RingMoE, scene: SceneArrays, *, modalities: Sequence[str] = ("
         modalities: Which sensors the model may see.
     """
     height, width = scene.shape
-    land_cover = np.empty((model.config.num_classes, height, width), np.float32)
-    change = np.empty((model.config.num_change_classes, height, width), np.float32)
+    land_cover = np.empty((len(model.config.class_codes), height, width), np.float32)
+    change = np.empty((len(model.config.change_codes), height, width), np.float32)
     for row in range(0, height, WINDOW):
         for col in range(0, width, WINDOW):
             window = (slice(row, min(row + WINDOW, height)), slice(col, min(col + WINDOW, width)))
@@ -127,4 +127,5 @@ def _series(sensor: SensorArrays, window: tuple[slice, slice]) -> Series:
         valid_BTHW=torch.from_numpy(np.ascontiguousarray(valid))[None],
         present_BTC=torch.from_numpy(sensor.present)[None],
         day_BT=torch.from_numpy(sensor.day)[None],
+        age_BT=torch.from_numpy(sensor.age)[None],
     )

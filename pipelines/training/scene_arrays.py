@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.inference.channels import Channels, day_fraction, ms_channels, sar_channels
+from pipelines.inference.channels import Channels, age_years, day_fraction, ms_channels, sar_channels
 from pipelines.legend import CHANGE_CODES, LAND_COVER_CODES
 from pipelines.schema import Reason
 
@@ -37,6 +37,9 @@ class SensorArrays:
 
     day: npt.NDArray[np.float32]
     """(epoch,), fraction of the year in [0, 1)."""
+
+    age: npt.NDArray[np.float32]
+    """(epoch,), years before the last date of either sensor, at least 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,27 +90,30 @@ def scene_arrays(
         change: (y, x), codes of `CHANGE`.
         change_epoch: (y, x), first date of the new state, -1 for none.
     """
+    newest = max(cube["s2"]["time"].to_numpy().max(), cube["s1"]["time"].to_numpy().max())
     return SceneArrays(
-        ms=_sensor(cube["s2"], "reflectance"),
-        sar=_sensor(cube["s1"], "power"),
+        ms=_sensor(cube["s2"], "reflectance", newest),
+        sar=_sensor(cube["s1"], "power", newest),
         land_cover=_indices(land_cover, LAND_COVER_CODES),
         change=_indices(change, CHANGE_CODES),
         change_epoch=change_epoch.astype(np.int16),
     )
 
 
-def _sensor(group: xr.Dataset, name: str) -> SensorArrays:
+def _sensor(group: xr.Dataset, name: str, newest: np.datetime64) -> SensorArrays:
     values = group[name].to_numpy()
     bands = tuple(str(band) for band in group["band"].to_numpy())
     observed = (group["reason"].to_numpy() & int(Reason.NODATA)) == 0
     channels = _channels(name, values, bands, observed)
     usable = group["valid"].to_numpy() & channels.valid
+    times = group["time"].to_numpy()
     return SensorArrays(
         pixels=channels.pixels.astype(np.float16),
         valid=usable,
         observed=channels.valid,
         present=channels.present,
-        day=day_fraction(group["time"].to_numpy()),
+        day=day_fraction(times),
+        age=age_years(times, newest),
     )
 
 
