@@ -75,7 +75,7 @@ def make_atmosphere(
     thin = rng.random() < CIRRUS_CHANCE
     cirrus_field = uniform(fractal_field(rng, shape, exponent=3.6))
     cirrus = np.clip(cirrus_field - 0.5, 0, 1) * rng.uniform(0.2, 0.7) if thin else np.zeros(shape, dtype=np.float32)
-    haze_level = rng.gamma(1.2, 0.06)
+    haze_level = rng.gamma(1.2, 0.03)
     haze = np.clip(haze_level * (1.0 + 0.5 * fractal_field(rng, shape, exponent=3.6)), 0.0, 0.6)
     return Atmosphere(
         cloud=cloud.astype(np.float32),
