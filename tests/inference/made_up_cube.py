@@ -62,3 +62,10 @@ def small_model(seed=3):
     config = RingMoEConfig(dim=16, depths=(1, 1), skip_dim=8, skip_fused_dim=8, fusion_dim=16, map_dim=8, window=4)
     model = RingMoE(config, seed=seed).eval()
     return TrainedModel(model=model, sha256=f"random {seed}", trained_modalities=("sar_l2", "ms"))
+
+
+class Untouchable:
+    """A model that must not be asked."""
+
+    def encode(self, _series):
+        raise AssertionError("the model was run")
