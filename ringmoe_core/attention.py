@@ -116,11 +116,13 @@ class WindowAttention(nn.Module):
         cut = (N, rows // down, down, columns // across, across, 3, A, D // A)
         query, key, value = self.qkv(tokens_NhwD).reshape(cut).permute(5, 0, 1, 3, 6, 2, 4, 7).flatten(5, 6)
         attended = self._attend(query, key, value, plan)  # (N, down, across, A, n, E)
-        mixed_NhwD = attended.unflatten(4, plan.window).permute(0, 1, 4, 2, 5, 3, 6).reshape(N, rows, columns, D)
-        mixed_NhwD = self.projection(mixed_NhwD)
+        mixed_NhwD: Tensor = attended.reshape(*attended.shape[:4], *plan.window, D // A)
+        mixed_NhwD = self.projection(mixed_NhwD.permute(0, 1, 4, 2, 5, 3, 6).reshape(N, rows, columns, D))
         if plan.shift != (0, 0):
             mixed_NhwD = mixed_NhwD.roll((move_y, move_x), (1, 2))
-        return mixed_NhwD[:, :h, :w] if plan.padded != plan.grid else mixed_NhwD
+        if plan.padded != plan.grid:
+            mixed_NhwD = mixed_NhwD[:, :h, :w]
+        return mixed_NhwD
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, plan: WindowPlan) -> Tensor:
         """Attention on (N, down, across, A, n, E); windows join the heads' axis where each has its own mask."""

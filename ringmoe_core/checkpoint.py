@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -139,17 +139,18 @@ def _parse_header(raw: Mapping[str, str], path: Path) -> tuple[RingMoEConfig, Ch
                 f"format version must be {FORMAT_VERSION}, got {version} in {path}; use the matching release"
             )
         config = RingMoEConfig.from_dict(header["config"])
-        values = header["metadata"]
-        known = {field.name for field in fields(CheckpointMetadata)}
-        metadata = CheckpointMetadata(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items() if key in known}
-        )
+        metadata = CheckpointMetadata(**{key: _untyped(value) for key, value in header["metadata"].items()})
         _check_metadata(metadata, config)
         return config, metadata, str(header["sha256"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"the header of {path} must be complete and consistent, got {error!r}; copy it again"
         ) from error
+
+
+def _untyped(value: object) -> Any:
+    """A value of JSON; lists stand for tuples."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _check_metadata(metadata: CheckpointMetadata, config: RingMoEConfig) -> None:

@@ -120,7 +120,7 @@ class Encoder(nn.Module):
             levels, routing = self._run_stages(tokens_NhwD, plan.modality_N)
             placed = tuple(place_images(level, plan).permute(0, 1, 4, 2, 3) for level in (skip_NHWS, *levels))
         else:
-            placed, routing = self._nothing(series, plan), None
+            placed, routing = self._nothing(plan), None
         return Features(
             levels=placed,
             weights=self._weights(series, plan),
@@ -133,13 +133,14 @@ class Encoder(nn.Module):
 
     def _embed(self, series: Mapping[str, Series], plan: ImagePlan) -> tuple[Tensor, Tensor]:
         skips, tokens = [], []
+        dtype = next(self.parameters()).dtype  # stores may hand in half precision
         for name, pick in zip(plan.names, plan.picks, strict=True):
             if not pick.shape[0]:
                 continue
             one = series[name]
             images = (one.pixels_BTCHW, one.valid_BTHW, one.present_BTC)
             pixels_NCHW, valid_NHW, present_NC = (pick_images(part.flatten(0, 1), pick) for part in images)
-            input_NKHW = masked_input(pixels_NCHW, valid_NHW, present_NC, self.config.patch)
+            input_NKHW = masked_input(pixels_NCHW.to(dtype), valid_NHW, present_NC, self.config.patch)
             tokens.append(self.embeds[name](input_NKHW, present_NC))
             skips.append(self.skips[name](input_NKHW))
         return torch.cat(skips), torch.cat(tokens)
@@ -155,18 +156,18 @@ class Encoder(nn.Module):
             levels.append(self.norms[index](tokens_NhwD))
         return levels, summarise(uses)
 
-    def _nothing(self, series: Mapping[str, Series], plan: ImagePlan) -> tuple[Tensor, ...]:
+    def _nothing(self, plan: ImagePlan) -> tuple[Tensor, ...]:
         grids = _grids(plan.size, self.config)
         dims = (self.config.skip_dim, *self.config.stage_dims)
-        first = series[plan.names[0]].pixels_BTCHW
+        like = next(self.parameters())
         shape = (plan.num_places, plan.num_images)
-        return tuple(first.new_zeros((*shape, dim, *grid)) for dim, grid in zip(dims, grids, strict=True))
+        return tuple(like.new_zeros((*shape, dim, *grid)) for dim, grid in zip(dims, grids, strict=True))
 
     def _weights(self, series: Mapping[str, Series], plan: ImagePlan) -> tuple[Tensor, ...]:
         valid_BTHW = torch.cat(
             [series[name].valid_BTHW & series[name].present_BTC.any(-1)[..., None, None] for name in plan.names], dim=1
         )
-        fine = _pad_to_multiple(valid_BTHW.to(series[plan.names[0]].pixels_BTCHW.dtype), self.config.patch)
+        fine = _pad_to_multiple(valid_BTHW.to(next(self.parameters()).dtype), self.config.patch)
         coarse = [fine, functional.avg_pool2d(fine, self.config.patch)]
         while len(coarse) < self.config.num_levels:
             coarse.append(functional.avg_pool2d(_pad_to_multiple(coarse[-1], 2), 2))

@@ -68,7 +68,7 @@ class LevelFusion(nn.Module):
             score = SCORE_LIMIT * torch.tanh(score / SCORE_LIMIT)
             valid = weight_BThw.float()
             weight = score.exp() * valid[..., None]
-            value = functional.gelu(value).unflatten(-1, (self.num_heads, -1))
+            value = functional.gelu(value).reshape(*weight.shape, -1)
             weighted = weight[..., None] * value
             member = member_BGT.float()
             mass, total, square, count = (
@@ -84,11 +84,11 @@ class LevelFusion(nn.Module):
 
     def _project(self, cells: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Values and scores, each by a product of its own: views of a joint one would not be contiguous, and slow."""
-        parts = (self.num_values, self.num_heads)
-        weights, biases = self.projection.weight.split(parts), self.projection.bias.split(parts)
+        parts = [self.num_values, self.num_heads]
+        weights, biases = torch.split(self.projection.weight, parts), torch.split(self.projection.bias, parts)
         value, score = (
             functional.linear(cells, weight, bias) + shift
-            for weight, bias, shift in zip(weights, biases, context.split(parts, dim=-1), strict=True)
+            for weight, bias, shift in zip(weights, biases, torch.split(context, parts, dim=-1), strict=True)
         )
         return value, score
 

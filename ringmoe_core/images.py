@@ -95,7 +95,7 @@ def place_images(values: Tensor, plan: ImagePlan) -> Tensor:
             values = permute_rows(values, inverse_permutation(plan.target_N), plan.target_N)
     else:
         values = values.new_zeros((total, *values.shape[1:])).index_copy(0, plan.target_N, values)
-    return values.unflatten(0, (plan.num_places, plan.num_images))
+    return values.reshape(plan.num_places, plan.num_images, *values.shape[1:])
 
 
 def _check(series: Mapping[str, Series], config: RingMoEConfig) -> tuple[str, ...]:

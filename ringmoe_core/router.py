@@ -47,7 +47,7 @@ class Router(nn.Module):
         with torch.autocast(tokens_NLD.device.type, enabled=False):
             scorers = torch.cat([self.specialised_MSD.flatten(0, 1), self.collaborative_CD]).float()
             scores = functional.linear(tokens_NLD.float(), scorers)
-            every_NLMS = scores[..., : M * S].unflatten(-1, (M, S))
+            every_NLMS = scores[..., : M * S].reshape(*scores.shape[:2], M, S)
             # one-hot products instead of gathers: their gradient is a product, not a scatter
             own_NLS = (every_NLMS * functional.one_hot(modality_N, M).to(scores)[:, None, :, None]).sum(2)
             return self._decide(own_NLS), self._decide(scores[..., M * S :])

@@ -87,11 +87,10 @@ class Series:
         usable_BTCHW = self.valid_BTHW[:, :, None] & self.present_BTC[..., None, None]
         bad_BTCHW = ~torch.isfinite(self.pixels_BTCHW) & usable_BTCHW
         if bad_BTCHW.any():
-            place, date, channel, row, column = (int(axis) for axis in bad_BTCHW.nonzero()[0])
+            where = tuple(int(axis) for axis in bad_BTCHW.nonzero()[0])
             raise ValueError(
-                f"a valid pixel of a present band must be finite, got "
-                f"{float(self.pixels_BTCHW[place, date, channel, row, column])} at place {place}, date {date}, channel {channel}, row {row}, column {column} "
-                f"({int(bad_BTCHW.sum())} in all); mark such pixels invalid"
+                f"a valid pixel of a present band must be finite, got {float(self.pixels_BTCHW[where])} at "
+                f"(place, date, channel, row, column) {where} ({int(bad_BTCHW.sum())} in all); mark such pixels invalid"
             )
 
     def _check_times(self) -> None:

@@ -61,6 +61,14 @@ def test_absent_band_differs_from_a_band_of_zeros(small_model, make_series):
     assert not torch.allclose(zero.levels[1], absent.levels[1], atol=1e-3)
 
 
+def test_half_precision_pixels_are_taken(small_model, make_series):
+    series = make_series("ms")
+    half = small_model.encode({"ms": replace(series, pixels_BTCHW=series.pixels_BTCHW.half())})
+    single = small_model.encode({"ms": replace(series, pixels_BTCHW=series.pixels_BTCHW.half().float())})
+    for mine, other in zip(half.levels, single.levels, strict=True):
+        assert torch.equal(mine, other)
+
+
 def test_padding_images_change_nothing_and_are_zero(small_model, make_series):
     series = make_series("ms", dates=4)
     valid = series.valid_BTHW.clone()

@@ -81,6 +81,17 @@ def test_unseen_pixels_get_the_learnt_vector(small_model, make_series):
     assert small_model.decode(fused).isfinite().all()
 
 
+def test_gradients_are_finite_with_empty_groups_and_unseen_pixels(small_model, make_series):
+    series = make_series("ms", invalid=0.8)
+    valid = series.valid_BTHW.clone()
+    valid[:, :, :9] = False
+    member = torch.tensor([[[True, False, True], [False, False, False]]] * 2)
+    small_model({"ms": replace(series, valid_BTHW=valid)}, member).square().sum().backward()
+    gradients = [parameter.grad for parameter in small_model.parameters() if parameter.grad is not None]
+    assert len(gradients) > 50
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
 def test_day_and_age_are_seen(small_model, make_series):
     series = make_series("ms")
     member = torch.ones(2, 1, 3, dtype=torch.bool)

@@ -10,9 +10,7 @@ def test_nan_in_a_valid_pixel_is_refused_and_named(make_series):
     series = make_series("ms", invalid=0)
     pixels = series.pixels_BTCHW.clone()
     pixels[1, 2, 3, 4, 5] = float("nan")
-    with pytest.raises(
-        ValueError, match=r"must be finite, got nan at place 1, date 2, channel 3, row 4, column 5 \(1 in all\)"
-    ):
+    with pytest.raises(ValueError, match=r"must be finite, got nan at \(place, .*\) \(1, 2, 3, 4, 5\) \(1 in all\)"):
         replace(series, pixels_BTCHW=pixels)
     replace(series, pixels_BTCHW=pixels, check_values=False)
 
