@@ -213,4 +213,5 @@ def age_years(time: npt.NDArray[np.datetime64], reference: np.datetime64) -> Flo
     """
     year = np.timedelta64(31_557_600, "s").astype("timedelta64[us]")
     age = (reference.astype("datetime64[us]") - time.astype("datetime64[us]")) / year
-    return np.maximum(age, 0).astype(np.float32)
+    years: FloatArray = np.maximum(age, 0).astype(np.float32)
+    return years

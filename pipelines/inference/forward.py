@@ -96,6 +96,7 @@ def window_series(slab: Slab, windows: Sequence[Window]) -> tuple[list[Window], 
             valid_BTHW=torch.from_numpy(np.stack([parts[name][index].valid for index in kept])),
             present_BTC=torch.from_numpy(np.stack([parts[name][index].present for index in kept])),
             day_BT=torch.from_numpy(np.tile(stack.day, (len(kept), 1))),
+            age_BT=torch.from_numpy(np.tile(stack.age, (len(kept), 1))),
         )
         for name, stack in slab.stacks.items()
     }

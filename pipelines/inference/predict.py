@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipelines.cube import Progress
+from pipelines.cube import Progress, open_cube
 from pipelines.cube.store import open_store
 from pipelines.grid import Lattice
 from pipelines.inference.apply import Job, apply
@@ -163,8 +163,6 @@ def open_groups(ref: CubeRef) -> dict[str, xr.Dataset]:
     Raises:
         InferenceError: None does.
     """
-    from pipelines.cube import open_cube
-
     root = open_store(ref.uri).root(ref.snapshot)
     cube: dict[str, xr.Dataset] = {}
     for group in GROUPS:

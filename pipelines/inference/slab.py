@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.inference.channels import MODALITY_BANDS, MODALITY_GROUP, CubeModality, day_fraction, normalise
+from pipelines.inference.channels import (
+    MODALITY_BANDS,
+    MODALITY_GROUP,
+    CubeModality,
+    age_years,
+    day_fraction,
+    normalise,
+)
 from pipelines.inference.threads import run, task
 from pipelines.schema import VALUE_NAME
 
@@ -34,6 +41,9 @@ class Stack:
 
     day: FloatArray
     """Fraction of the year (date,)."""
+
+    age: FloatArray
+    """Years before the newest date used, of either sensor (date,)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +91,12 @@ def read_slab(
     for modality in modalities:
         group = MODALITY_GROUP[modality]
         dates = plan.dates(group)
+        times = cube[group]["time"].to_numpy()[list(dates)]
         stacks[modality] = Stack(
             values=np.stack([read[group][index].values for index in dates]),
             valid=np.stack([read[group][index].valid for index in dates]),
-            day=day_fraction(cube[group]["time"].to_numpy()[list(dates)]),
+            day=day_fraction(times),
+            age=age_years(times, plan.epochs[-1].end),
         )
         finite = [np.isfinite(read[group][index].values).any(axis=0) for index in dates]
         observed[group] = stacks[modality].valid & np.stack(finite)

@@ -69,3 +69,54 @@ class Untouchable:
 
     def encode(self, _series):
         raise AssertionError("the model was run")
+
+
+def stored_cube(folder, source, *, chunk=64):
+    """Writes the groups as a cube of the real store and returns its reference."""
+    from catalogs.sensors import load_sensor
+    from pipelines.cube.group import GroupTemplate, create_group, write_coords
+    from pipelines.cube.store import create_store
+    from pipelines.grid import TargetGrid
+    from pipelines.schema import PER_TIME_COORDS, SCHEMA_VERSION
+
+    texts = (
+        "scene_ids",
+        "platform",
+        "orbit_direction",
+        "processing_baseline",
+        "radiometric_rule",
+        "radiometric_evidence",
+    )
+    height, width = source.frame.sizes["y"], source.frame.sizes["x"]
+    grid = TargetGrid(epsg=32631, resolution=10.0, x_min=664_000.0, y_max=5_612_120.0, width=width, height=height)
+    store = create_store(folder)
+    with store.run("made-up") as run:
+        draft = run.begin()
+        draft.root.attrs.update({"schema_version": SCHEMA_VERSION, "grid": grid.to_dict()})
+        for name, dataset in source.groups.items():
+            sensor = load_sensor({"s2": "sentinel-2-msi", "s1": "sentinel-1-csar"}[name])
+            bands = tuple(sensor.band(band) for band in BANDS[name])
+            group = create_group(
+                draft.root, GroupTemplate(name=name, grid=grid, bands=bands, chunk=chunk, title="made up")
+            )
+            for index, time in enumerate(dataset["time"].to_numpy().astype("datetime64[us]").astype(np.int64)):
+                values = (
+                    dict.fromkeys(PER_TIME_COORDS, float("nan"))
+                    | dict.fromkeys(texts, "")
+                    | {"scene_ids": f"{name} {index}"}
+                )
+                write_coords(
+                    group, [*range(index), None], time_us=int(time), bounds_us=(int(time), int(time)), values=values
+                )
+            pixels = dataset[NAME[name]].to_numpy()
+            if name == "s2":
+                pixels = np.where(np.isnan(pixels), -32768, np.rint(pixels / 1e-4)).astype(np.int16)
+            for array, stored in (
+                (NAME[name], pixels),
+                ("valid", dataset["valid"].to_numpy()),
+                ("reason", dataset["reason"].to_numpy()),
+            ):
+                group[array].resize(stored.shape)
+                group[array][...] = stored
+        snapshot = draft.publish("made up", {})
+    return CubeRef(uri=store.uri, snapshot=snapshot)

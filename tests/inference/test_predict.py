@@ -80,7 +80,7 @@ def test_a_larger_grid_gives_the_same_inner_pixels(tmp_path, whole):
 
 def slow_map(source, trained, options):
     """Every window on its own, summed pixel by pixel in float64; the split and dates by loops."""
-    from pipelines.inference.channels import day_fraction, ms_channels, sar_channels
+    from pipelines.inference.channels import age_years, day_fraction, ms_channels, sar_channels
     from ringmoe_core import Series
 
     job = plan_job(source.groups, trained, options, TASKS)
@@ -96,8 +96,9 @@ def slow_map(source, trained, options):
             values,
             tuple(dataset["band"].to_numpy()),
             valid,
-            day_fraction(dataset["time"].to_numpy()),
+            dataset["time"].to_numpy(),
         )
+    newest = max(dataset["time"].to_numpy().max() for dataset in source.groups.values())
     overlap = options.window - options.stride
     line = [np.sin(np.pi / 2 * min(1, (i + 0.5) / overlap)) ** 2 for i in range(options.window)]
     weight_1d = np.array(line) * np.array(line[::-1])
@@ -107,13 +108,14 @@ def slow_map(source, trained, options):
         cols = slice(window.left + pad, window.left + pad + window.size)
         series = {}
         for group, modality in (("s1", "sar_l2"), ("s2", "ms")):
-            make, values, bands, valid, day = padded[group]
+            make, values, bands, valid, times = padded[group]
             made = make(values[..., rows, cols], bands, valid[..., rows, cols])
             series[modality] = Series(
                 pixels_BTCHW=torch.from_numpy(made.pixels)[None],
                 valid_BTHW=torch.from_numpy(made.valid)[None],
                 present_BTC=torch.from_numpy(made.present)[None],
-                day_BT=torch.from_numpy(day)[None],
+                day_BT=torch.from_numpy(day_fraction(times))[None],
+                age_BT=torch.from_numpy(age_years(times, newest))[None],
             )
         with torch.inference_mode():
             features = trained.model.encode(series)
