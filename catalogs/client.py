@@ -9,8 +9,10 @@ from urllib.parse import urljoin, urlsplit
 
 from pystac.errors import STACError, STACTypeError
 from pystac_client import Client
+from pystac_client.errors import ClientTypeError
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
+from pystac_client.warnings import DoesNotConformTo
 from urllib3.util.retry import Retry
 
 from catalogs.errors import CatalogError, ItemError
@@ -34,6 +36,20 @@ PAGE_SIZE = 100
 LONGEST_WAIT_S = 120.0
 PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 """Answers that a later try may turn into another: too many requests, and faults of the server."""
+
+
+NOT_STAC = (
+    AttributeError,
+    ClientTypeError,
+    DoesNotConformTo,
+    KeyError,
+    NotImplementedError,
+    STACError,
+    STACTypeError,
+    TypeError,
+    ValueError,
+)
+"""What the client libraries raise over an answer that is no STAC: they read it without checking its form first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,31 +90,35 @@ def search_api(
         CatalogError: The API does not answer, refuses, or answers something that is not STAC; `transient` says whether
             a later try may succeed.
     """
+    careful = _CarefulIO(provider, patience)
     try:
-        items = tuple(_found_items(query, provider, patience))
+        items = tuple(_found_items(query, provider, careful, (patience.connect_s, patience.read_s)))
     except APIError as cause:
         raise _no_answer(provider, cause) from cause
-    except (NotImplementedError, STACError, STACTypeError, KeyError, TypeError, ValueError) as cause:
+    except NOT_STAC as cause:
         raise CatalogError(
             f"a catalogue must be a STAC API with item search, {provider.endpoint} answered otherwise "
             f"({type(cause).__name__}: {cause!s:.300}); give the address of its root"
         ) from cause
+    finally:
+        careful.session.close()
     return sift(query, items, provider, required_bands=required_bands)
 
 
 def _no_answer(provider: Provider, cause: APIError) -> CatalogError:
     if isinstance(cause.__context__, CatalogError):
         return cause.__context__  # a refused redirect, wrapped on its way out
-    status = cause.status_code
+    status: int | None = getattr(cause, "status_code", None)  # set where there was an answer at all
     told = f"status {status}: {cause!s:.300}" if status else f"{cause!s:.300}"
     transient = not status or status in PASSING_STATUS
     fix = "check the address and the network, then run again" if transient else "check the query and the address"
     return CatalogError(f"a catalogue must answer, {provider.endpoint} did not ({told}); {fix}", transient=transient)
 
 
-def _found_items(query: SceneQuery, provider: Provider, patience: Patience) -> Iterator[FoundItem]:
-    timeout_s = (patience.connect_s, patience.read_s)
-    client = Client.open(provider.endpoint, stac_io=_CarefulIO(provider, patience), timeout=timeout_s)
+def _found_items(
+    query: SceneQuery, provider: Provider, careful: _CarefulIO, timeout_s: tuple[float, float]
+) -> Iterator[FoundItem]:
+    client = Client.open(provider.endpoint, stac_io=careful, timeout=timeout_s)
     search_links = [link for link in client.links if link.rel == "search"]
     methods = {str(link.extra_fields.get("method", "GET")).upper() for link in search_links}
     earlier: set[tuple[str, str]] = set()
@@ -204,4 +224,8 @@ class _CarefulIO(StacApiIO):
 
     def _check_redirect(self, answer: Response, *_: object, **__: object) -> None:
         if answer.is_redirect:
-            self._check(urljoin(answer.url, answer.headers["location"]))
+            try:
+                self._check(urljoin(answer.url, answer.headers["location"]))
+            except CatalogError:
+                answer.close()
+                raise
