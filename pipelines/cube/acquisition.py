@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-
-from catalogs.scenes import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from catalogs.scenes import Scene
+
 ONE_PASS = timedelta(minutes=10)
 """Tiles and slices of one pass over a region lie at most minutes apart, two passes of one satellite about 100."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def microseconds(time: datetime) -> int:
@@ -53,7 +53,7 @@ class Acquisition:
     @property
     def label(self) -> str:
         """Group and day, for a reader."""
-        return f"{self.group} {self.scenes[0].time.astimezone(timezone.utc):%Y-%m-%d}"
+        return f"{self.group} {self.scenes[0].time.astimezone(UTC):%Y-%m-%d}"
 
     def without(self, scene_id: str) -> Acquisition | None:
         """Returns the acquisition less one scene, None where nothing is left."""

@@ -6,9 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pipelines.cube.errors import CubeError
+from pipelines.cube.group import values_of
 from pipelines.grid import TargetGrid
 from pipelines.schema import SCHEMA_VERSION
 
@@ -49,11 +50,14 @@ def stored_configuration(root: zarr.Group | None, uri: str) -> CubeConfiguration
         raise CubeError(f"a cube says its schema_version and grid, {uri} holds something else; {_FIX}")
     if version != SCHEMA_VERSION:
         raise CubeError(f"schema_version must be {SCHEMA_VERSION!r}, {uri} has {version!r}; {_FIX}")
-    bands = {name: tuple(map(str, group["band"][:])) for name, group in root.groups()}  # type: ignore[index]
-    return CubeConfiguration(grid=TargetGrid.from_dict(attributes["grid"]), bands=bands)  # type: ignore[arg-type]
+    bands = {name: tuple(map(str, values_of(group, "band"))) for name, group in root.groups()}
+    grid = TargetGrid.from_dict(cast("Mapping[str, float]", attributes["grid"]))
+    return CubeConfiguration(grid=grid, bands=bands)
 
 
-def require_same(stored: CubeConfiguration, *, grid: TargetGrid, asked: Mapping[str, tuple[str, ...]], uri: str) -> None:
+def require_same(
+    stored: CubeConfiguration, *, grid: TargetGrid, asked: Mapping[str, tuple[str, ...]], uri: str
+) -> None:
     """Raises where a build would mix two configurations.
 
     Args:
@@ -72,4 +76,4 @@ def require_same(stored: CubeConfiguration, *, grid: TargetGrid, asked: Mapping[
     for group, bands in asked.items():
         held = stored.bands.get(group)
         if held is not None and held != bands:
-            raise CubeError(f"bands of group {group} of {uri} are {list(held)}, the build asks for {list(bands)}; {_FIX}")
+            raise CubeError(f"bands of {group} in {uri} are {list(held)}, the build asks for {list(bands)}; {_FIX}")

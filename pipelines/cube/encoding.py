@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-import numpy as np
 from zarr.codecs import BloscCodec
 
 if TYPE_CHECKING:
+    from zarr.core.common import JSON
+
+    Attributes: TypeAlias = dict[str, JSON]
+
+    import numpy as np
+
     from pipelines.grid import TargetGrid
 
 GRID_MAPPING: Final = "spatial_ref"
@@ -35,7 +40,7 @@ def compressor(dtype: np.dtype) -> BloscCodec:
     return BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle", typesize=dtype.itemsize)
 
 
-def spatial_attributes(grid: TargetGrid) -> dict[str, object]:
+def spatial_attributes(grid: TargetGrid) -> Attributes:
     """Returns the GeoZarr attributes of a group or an array on the grid."""
     return {
         "zarr_conventions": [dict(convention) for convention in _CONVENTIONS],
@@ -47,7 +52,7 @@ def spatial_attributes(grid: TargetGrid) -> dict[str, object]:
     }
 
 
-def grid_mapping_attributes(grid: TargetGrid) -> dict[str, object]:
+def grid_mapping_attributes(grid: TargetGrid) -> Attributes:
     """Returns the attributes of the scalar `spatial_ref`: CF names, WKT, and the affine in GDAL's order."""
     import pyproj
 
@@ -57,7 +62,7 @@ def grid_mapping_attributes(grid: TargetGrid) -> dict[str, object]:
     return {**plain, "spatial_ref": grid.crs_wkt, "GeoTransform": " ".join(repr(float(v)) for v in (c, a, b, f, d, e))}
 
 
-def axis_attributes(axis: str) -> dict[str, object]:
+def axis_attributes(axis: str) -> Attributes:
     """Returns the CF attributes of the coordinate `x` or `y`, pixel centres in metres."""
     return {
         "standard_name": f"projection_{axis}_coordinate",

@@ -25,6 +25,7 @@ from pipelines.schema import (
 
 if TYPE_CHECKING:
     from pipelines.cube.acquisition import Acquisition
+    from pipelines.cube.encoding import Attributes
 
 STRING_COORDS: Final = frozenset(
     {
@@ -62,14 +63,18 @@ class Field:
     dtype: np.dtype
     fill: int | float | bool
     dims: tuple[str, ...]
-    attributes: Mapping[str, object]
+    attributes: Attributes
 
 
 def image_fields(group: str) -> dict[str, Field]:
     """Returns the gridded arrays of a group: the physical value, `valid` and `reason`."""
     mapping = {"grid_mapping": GRID_MAPPING}
-    flags = reason_attrs()
-    flags["flag_masks"] = np.asarray(flags["flag_masks"]).tolist()
+    known = reason_attrs()
+    flags: Attributes = {
+        "long_name": str(known["long_name"]),
+        "flag_masks": np.asarray(known["flag_masks"]).tolist(),
+        "flag_meanings": str(known["flag_meanings"]),
+    }
     return {
         VALUE_NAME[group]: _value_field(group),
         "valid": Field(
@@ -78,13 +83,11 @@ def image_fields(group: str) -> dict[str, Field]:
             dims=PLANE_DIMS,
             attributes={"long_name": "true where the pixel is usable", **mapping},
         ),
-        "reason": Field(
-            dtype=REASON_DTYPE, fill=int(Reason.NODATA), dims=PLANE_DIMS, attributes={**flags, **mapping}
-        ),
+        "reason": Field(dtype=REASON_DTYPE, fill=int(Reason.NODATA), dims=PLANE_DIMS, attributes={**flags, **mapping}),
     }
 
 
-def time_attributes() -> dict[str, object]:
+def time_attributes() -> Attributes:
     """Returns the CF attributes of `time`."""
     return {
         "standard_name": "time",
@@ -96,7 +99,7 @@ def time_attributes() -> dict[str, object]:
     }
 
 
-def coord_attributes(name: str) -> dict[str, object]:
+def coord_attributes(name: str) -> Attributes:
     """Returns the attributes of one of PER_TIME_COORDS."""
     return dict(_COORD_ATTRS[name])
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from zarr.dtype import VariableLengthUTF8
+import zarr
 
 from pipelines.cube.encoding import (
     GRID_MAPPING,
@@ -23,9 +23,10 @@ from pipelines.schema import PER_TIME_COORDS, SCHEMA_VERSION
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import zarr
+    from numpy.typing import NDArray
 
     from catalogs.sensors import Band
+    from pipelines.cube.encoding import Attributes
     from pipelines.grid import Block, TargetGrid
 
 _TIME_CHUNK: Final = 4096
@@ -83,11 +84,22 @@ def create_group(root: zarr.Group, template: GroupTemplate) -> zarr.Group:
 
 def stored_dates(group: zarr.Group) -> tuple[StoredDate, ...]:
     """Returns the dates of a group, in order."""
-    times, ids = group["time"][:], group["scene_ids"][:]  # type: ignore[index]
+    times, ids = values_of(group, "time"), values_of(group, "scene_ids")
     return tuple(
-        StoredDate(time_us=int(time), scene_ids=tuple(str(text).split()))
-        for time, text in zip(times, ids, strict=True)  # type: ignore[arg-type]
+        StoredDate(time_us=int(time), scene_ids=tuple(str(text).split())) for time, text in zip(times, ids, strict=True)
     )
+
+
+def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    """Returns an array of a group by its name."""
+    array = group[name]
+    assert isinstance(array, zarr.Array), name
+    return array
+
+
+def values_of(group: zarr.Group, name: str) -> NDArray[Any]:
+    """Returns the values of a coordinate."""
+    return np.asarray(array_of(group, name)[...])
 
 
 def make_room(group: zarr.Group, order: Sequence[int | None]) -> int:
@@ -103,12 +115,11 @@ def make_room(group: zarr.Group, order: Sequence[int | None]) -> int:
     leftward = [move for move in moves if move[1] < move[0]]
     rightward = [move for move in reversed(moves) if move[1] > move[0]]
     for name in image_fields(group.basename):
-        array = group[name]
-        before = array.shape[0]
-        array.resize((max(before, len(order)), *array.shape[1:]))  # type: ignore[union-attr]
+        array = array_of(group, name)
+        array.resize((max(array.shape[0], len(order)), *array.shape[1:]))
         for old, new in (*leftward, *rightward):
-            _copy_date(array, old, new)  # type: ignore[arg-type]
-        array.resize((len(order), *array.shape[1:]))  # type: ignore[union-attr]
+            _copy_date(array, old, new)
+        array.resize((len(order), *array.shape[1:]))
     return free
 
 
@@ -131,19 +142,18 @@ def write_coords(
     """
     new: dict[str, object] = {"time": time_us, "time_bounds": bounds_us, **values}
     for name, value in new.items():
-        array = group[name]
-        old = array[:]  # type: ignore[index]
-        rows = [value if index is None else old[index] for index in order]  # type: ignore[index]
-        array.resize((len(order), *array.shape[1:]))  # type: ignore[union-attr]
-        array[:] = np.array(rows, dtype=object if name in STRING_COORDS else array.dtype)  # type: ignore[index,union-attr]
+        array, old = array_of(group, name), values_of(group, name)
+        rows = [value if index is None else old[index] for index in order]
+        array.resize((len(order), *array.shape[1:]))
+        array[:] = np.array(rows, dtype=object if name in STRING_COORDS else array.dtype)
 
 
 def chunk_blocks(group: zarr.Group, grid: TargetGrid) -> tuple[Block, ...]:
     """Returns the blocks of the grid that are whole chunks of the group."""
-    return blocks(grid.shape, max(group["valid"].chunks[-2:]))  # type: ignore[union-attr]
+    return blocks(grid.shape, max(array_of(group, "valid").chunks[-2:]))
 
 
-def _copy_date(array: zarr.Array, old: int, new: int) -> None:  # type: ignore[type-arg]
+def _copy_date(array: zarr.Array[Any], old: int, new: int) -> None:
     rows = array.chunks[-2]
     for row in range(0, array.shape[-2], rows):
         part = slice(row, row + rows)
@@ -169,7 +179,7 @@ def _create_time_coords(group: zarr.Group) -> None:
             name,
             shape=(0,),
             chunks=(_TIME_CHUNK,),
-            dtype=VariableLengthUTF8() if text else np.dtype("float64"),
+            dtype=str if text else np.dtype("float64"),
             fill_value="" if text else float("nan"),
             dimension_names=("time",),
             attributes=coord_attributes(name),
@@ -187,25 +197,25 @@ def _create_fixed_coords(group: zarr.Group, template: GroupTemplate) -> None:
         array = group.create_array(
             name,
             shape=(len(texts),),
-            dtype=VariableLengthUTF8(),
+            dtype=str,
             dimension_names=("band",),
             attributes={"long_name": long_name},
         )
         array[:] = np.array(texts, dtype=object)
     wavelengths = np.array([np.nan if b.wavelength_nm is None else b.wavelength_nm for b in bands], dtype=np.float64)
-    attributes: dict[str, object] = {"long_name": "centre wavelength", "units": "nm"}
+    attributes: Attributes = {"long_name": "centre wavelength", "units": "nm"}
     _create_filled(group, "wavelength_nm", wavelengths, ("band",), attributes)
     _create_filled(group, GRID_MAPPING, np.array(0, dtype=np.int64), (), grid_mapping_attributes(grid))
 
 
 def _create_filled(
-    group: zarr.Group, name: str, values: np.ndarray, dims: tuple[str, ...], attributes: Mapping[str, object]
+    group: zarr.Group, name: str, values: NDArray[Any], dims: tuple[str, ...], attributes: Attributes
 ) -> None:
     array = group.create_array(
         name,
         shape=values.shape,
         dtype=values.dtype,
         dimension_names=dims,
-        attributes=dict(attributes),
+        attributes=attributes,
     )
     array[...] = values

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipelines.schema import Reason
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _NODATA = np.uint16(int(Reason.NODATA))
 _BORDER = np.uint16(int(Reason.BORDER))
@@ -30,7 +33,8 @@ class Layer:
     @property
     def has_data(self) -> NDArray[np.bool_]:
         """(y, x): True where at least one band has a value."""
-        return (self.reason & _NODATA) == 0
+        has: NDArray[np.bool_] = (self.reason & _NODATA) == 0
+        return has
 
 
 def missing_bits(missing: NDArray[np.bool_]) -> NDArray[np.uint16]:

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-import dask
 import dask.array as da
+import dask.base
 import numpy as np
 import rasterio
 import rasterio.errors
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from catalogs.scenes import Asset
     from pipelines.grid import Block, TargetGrid
+
+    Pixels: TypeAlias = NDArray[np.integer] | NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ class LazyScene:
     arrays: Mapping[str, da.Array]
     """By band, dims (y, x) of the grid."""
 
-    def read(self, block: Block) -> dict[str, NDArray[np.generic]]:
+    def read(self, block: Block) -> dict[str, Pixels]:
         """Returns the pixels of a block by band, each of its plane's dtype.
 
         Raises:
@@ -81,7 +83,7 @@ class LazyScene:
         """
         names = list(self.arrays)
         try:
-            pixels = dask.compute(*(self.arrays[name][block.slices] for name in names), scheduler="synchronous")
+            pixels = dask.base.compute(*(self.arrays[name][block.slices] for name in names), scheduler="synchronous")  # type: ignore[no-untyped-call]
         except RuntimeError as error:  # stackstac's, around rasterio's
             raise _read_failed(self.scene_id, error) from error
         return dict(zip(names, pixels, strict=True))
@@ -158,7 +160,8 @@ def _stack(planes: Mapping[str, Plane], grid: TargetGrid, chunk: int) -> da.Arra
         band_coords=False,
         errors_as_nodata=(),
     )
-    return stacked.data[0]
+    lazy: da.Array = stacked.data[0]
+    return lazy
 
 
 def _href(plane: Plane) -> str:

@@ -31,7 +31,7 @@ class BuildOptions:
     def __post_init__(self) -> None:
         for name, bands in (("bands_s2", self.bands_s2), ("bands_s1", self.bands_s1)):
             if bands is not None and (not bands or len(set(bands)) != len(bands)):
-                raise ValueError(f"{name} names at least one band, each once, got {bands}; leave it out for the default")
+                raise ValueError(f"{name} names at least one band, each once, got {bands}; leave it out")
         if self.chunk < 1 or self.num_threads < 1:
             raise ValueError(f"chunk and num_threads are at least 1, got {self.chunk} and {self.num_threads}")
 

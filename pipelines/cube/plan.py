@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines.cube.acquisition import Acquisition
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from pipelines.cube.acquisition import Acquisition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,4 +17,4 @@ class CubeRef:
 
     def __post_init__(self) -> None:
         if not self.uri or not self.snapshot:
-            raise ValueError(f"a reference has a uri and a snapshot, got {self.uri!r} and {self.snapshot!r}; build first")
+            raise ValueError(f"a reference has a uri and a snapshot, got {self.uri!r}, {self.snapshot!r}; build it")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from catalogs.scenes import SceneOutcome
-from pipelines.cube.reference import CubeRef
+if TYPE_CHECKING:
+    from catalogs.scenes import SceneOutcome
+    from pipelines.cube.reference import CubeRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

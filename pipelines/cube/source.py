@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from pipelines.physics import (
     pack_reflectance,
     power_rule,
     reasons_from_scl,
+    reasons_without_mask,
     to_power,
 )
 from pipelines.schema import PACKED_DTYPE, PACKED_FILL, Reason
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pipelines.cube.load import Pixels
     from pipelines.grid import Block, TargetGrid
 
 MASK_BAND = "SCL"
@@ -54,7 +56,9 @@ class Skipped(Exception):  # noqa: N818 an outcome on its way up
 class Source(Protocol):
     """A scene that can be read block by block."""
 
-    scene: Scene
+    @property
+    def scene(self) -> Scene:
+        """The scene."""
 
     @property
     def rule_name(self) -> str:
@@ -113,11 +117,11 @@ class OpticalSource:
         plane = self.lazy.planes[band]
         return plane.asset.nodata if plane.dtype.kind == "f" else plane.fill
 
-    def _mask(self, pixels: Mapping[str, NDArray[np.generic]], shape: tuple[int, int]) -> NDArray[np.uint16]:
+    def _mask(self, pixels: Mapping[str, Pixels], shape: tuple[int, int]) -> NDArray[np.uint16]:
         if MASK_BAND not in pixels:
-            return np.full(shape, int(Reason.NOT_MASKED), dtype=np.uint16)
+            return reasons_without_mask(shape)
         try:
-            return reasons_from_scl(pixels[MASK_BAND])
+            return reasons_from_scl(cast("NDArray[np.integer]", pixels[MASK_BAND]))
         except ValueError as error:
             href = self.lazy.planes[MASK_BAND].asset.href
             raise ReadFailed(scene_id=self.scene.id, href=href, cause=str(error)) from error
@@ -161,7 +165,7 @@ class RadarSource:
             except ValueError as error:
                 raise ReadFailed(scene_id=self.scene.id, href=plane.asset.href, cause=str(error)) from error
         carried = [index for index, band in enumerate(self.bands) if band in pixels]
-        reason = np.full(values.shape[1:], int(Reason.NOT_MASKED), dtype=np.uint16)
+        reason = reasons_without_mask(values.shape[1:])
         return Layer(values=values, reason=_with_missing(reason, np.isnan(values[carried])))
 
 
@@ -183,7 +187,9 @@ def prepare(scene: Scene, *, group: str, bands: tuple[str, ...], grid: TargetGri
         held = [asset.band for asset in scene.assets]
         raise Skipped("missing_asset", f"a scene carries one of the bands {list(bands)}, {scene.id} has {held}")
     try:
-        return _optical(scene, bands, assets, grid, chunk) if group == "s2" else _radar(scene, bands, assets, grid, chunk)
+        return (
+            _optical(scene, bands, assets, grid, chunk) if group == "s2" else _radar(scene, bands, assets, grid, chunk)
+        )
     except Uncalibrated as error:
         raise Skipped("uncalibrated", str(error)) from error
     except ReadFailed as error:
@@ -199,9 +205,7 @@ def _optical(
     _require_overlap(scene, planes, grid)
     if mask is not None:
         planes[MASK_BAND] = _plane(scene, mask, grid, "class")
-    return OpticalSource(
-        scene=scene, bands=bands, lazy=open_scene(scene.id, planes, grid, chunk=chunk), rule=rule
-    )
+    return OpticalSource(scene=scene, bands=bands, lazy=open_scene(scene.id, planes, grid, chunk=chunk), rule=rule)
 
 
 def _radar(scene: Scene, bands: tuple[str, ...], assets: Sequence[Asset], grid: TargetGrid, chunk: int) -> RadarSource:
@@ -213,9 +217,7 @@ def _radar(scene: Scene, bands: tuple[str, ...], assets: Sequence[Asset], grid: 
         meaning: Meaning = "quantity" if rules[asset.band].kind == "linear" else "nonlinear"
         planes[asset.band] = Plane(asset=asset, header=header, resampling=choose_resampling(header, grid, meaning))
     _require_overlap(scene, planes, grid)
-    return RadarSource(
-        scene=scene, bands=bands, lazy=open_scene(scene.id, planes, grid, chunk=chunk), rules=rules
-    )
+    return RadarSource(scene=scene, bands=bands, lazy=open_scene(scene.id, planes, grid, chunk=chunk), rules=rules)
 
 
 def _plane(scene: Scene, asset: Asset, grid: TargetGrid, meaning: Meaning) -> Plane:

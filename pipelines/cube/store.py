@@ -176,7 +176,7 @@ def create_store(uri: str | Path) -> Store:
         made.chmod(0o755)
         made.rename(folder)
     except (OSError, icechunk.IcechunkError) as error:
-        raise CubeError(f"the folder of a cube must be writable, {folder} is not ({error}); free or change it") from error
+        raise CubeError(f"the folder of a cube must be writable, {folder} is not ({error}); mend it") from error
     return open_store(folder)
 
 

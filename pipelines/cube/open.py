@@ -1,0 +1,89 @@
+"""A cube's group as a lazy dataset, decoded exactly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from pipelines.cube.errors import CubeError
+from pipelines.cube.fields import STRING_COORDS
+from pipelines.cube.store import open_store
+from pipelines.physics import unpack_reflectance
+from pipelines.schema import PACKED_FILL, PACKED_SCALE, SCHEMA_VERSION, VALUE_NAME, check
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_STORAGE_ATTRIBUTES = ("scale_factor", "add_offset", "_FillValue")
+
+
+def open_cube(uri: str | Path, group: str = "s2", *, snapshot: str | None = None) -> xr.Dataset:
+    """Returns one group of a cube, its images lazy in chunks of one date.
+
+    The physical value is float32(float64(stored) * scale) with NaN where missing. Plain `xarray.open_zarr` on the store
+    decodes the same numbers to float64.
+
+    Args:
+        uri: Folder of the cube.
+        group: `s2` (variable `reflectance`) or `s1` (variable `power`).
+        snapshot: Id of a snapshot; None opens the newest.
+
+    Raises:
+        CubeError: There is no cube, no such group or snapshot, or the cube is of another schema version.
+    """
+    store = open_store(uri)
+    root = store.root(snapshot)
+    held = [] if root is None else sorted(name for name, _ in root.groups())
+    if group not in held:
+        raise CubeError(f"the group must be one of {store.uri}, which holds {held or 'no date'}, got {group!r}; use it")
+    version = root.attrs.get("schema_version") if root is not None else None
+    if version != SCHEMA_VERSION:
+        raise CubeError(f"schema_version must be {SCHEMA_VERSION!r}, {store.uri} has {version!r}; build the cube anew")
+    dataset = xr.open_zarr(
+        store.read(snapshot),
+        group=group,
+        consolidated=False,
+        mask_and_scale=False,
+        decode_coords="all",
+        chunks={},
+        zarr_format=3,
+    )
+    dataset = _decode(_load_coords(dataset), group)
+    dataset.attrs["snapshot"] = snapshot or store.snapshot
+    check(dataset, group)
+    return dataset
+
+
+def _load_coords(dataset: xr.Dataset) -> xr.Dataset:
+    """Loads the small coordinates; text becomes fixed-width numpy text, which every index and format can hold."""
+    texts = {"band", "common_name", *STRING_COORDS}
+    loaded = {
+        name: (
+            coord.dims,
+            np.array(coord.to_numpy().tolist(), dtype=np.str_) if name in texts else coord.to_numpy(),
+            coord.attrs,
+        )
+        for name, coord in dataset.coords.items()
+        if name not in dataset.indexes or name in texts
+    }
+    return dataset.assign_coords(loaded)
+
+
+def _decode(dataset: xr.Dataset, group: str) -> xr.Dataset:
+    """Decodes the value by the schema's rule; how it is stored moves from attrs to encoding."""
+    name = VALUE_NAME[group]
+    stored = dataset[name]
+    attributes = {key: value for key, value in stored.attrs.items() if key not in _STORAGE_ATTRIBUTES}
+    encoding = {**stored.encoding, **{key: stored.attrs[key] for key in _STORAGE_ATTRIBUTES if key in stored.attrs}}
+    if group == "s2":
+        if (encoding.get("scale_factor"), encoding.get("_FillValue")) != (PACKED_SCALE, PACKED_FILL):
+            raise CubeError(f"reflectance is stored in steps of {PACKED_SCALE}, got {encoding}; build the cube anew")
+        pixels = stored.data.map_blocks(unpack_reflectance, dtype=np.float32, meta=np.empty((0,) * 4, np.float32))
+    else:
+        pixels = stored.data
+    value = xr.Variable(stored.dims, pixels, attributes, encoding)
+    reason = dataset["reason"]
+    reason.attrs["flag_masks"] = np.asarray(reason.attrs["flag_masks"], dtype=reason.dtype)
+    return dataset.assign({name: value, "reason": reason})[[name, "valid", "reason"]]
