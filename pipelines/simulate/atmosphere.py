@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.simulate.landscape import BoolArray, ByteArray
 from pipelines.simulate.spectra import CIRRUS, CLOUD, HAZE
 from pipelines.simulate.texture import FloatArray, fractal_field, uniform
+
+if TYPE_CHECKING:
+    from pipelines.simulate.landscape import BoolArray, ByteArray
 
 NODATA, DARK, SHADOW, VEGETATION, BARE, WATER, UNCLASSIFIED = 0, 2, 3, 4, 5, 6, 7
 CLOUD_MEDIUM, CLOUD_HIGH, THIN_CIRRUS = 8, 9, 10

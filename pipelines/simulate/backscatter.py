@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 from pipelines.simulate.cover import PARCEL_DRAWS, Cover, kind_map
 from pipelines.simulate.kinds import KINDS
-from pipelines.simulate.landscape import BoolArray
+from pipelines.simulate.signatures import SIGNATURE_COLUMNS, SIGNATURES
 from pipelines.simulate.texture import FloatArray, gaussian_field, gaussian_kernel, generator
+
+if TYPE_CHECKING:
+    from pipelines.simulate.landscape import BoolArray, ByteArray
 
 POLARISATIONS = ("VV", "VH")
 REFERENCE_INCIDENCE_DEG = 38.0
@@ -76,17 +80,23 @@ def make_scatterers(seed: int, cover: Cover) -> Scatterers:
     rng = generator(seed, "radar")
     shape = (cover.kind.shape[0], cover.kind.shape[1])
     shared = gaussian_field(rng, shape, 0.7)
-    spread, grain = kind_map("spread_db", cover.kind), kind_map("grain_db", cover.kind)
+    spread, grain = _signature("spread_db", cover.kind), _signature("grain_db", cover.kind)
     bare, full = {}, {}
     for polarisation in POLARISATIONS:
         key = polarisation.lower()
         own = gaussian_field(rng, shape, 0.7)
         parcel = cover.parcel_draw[PARCEL_DRAWS.index(key)][cover.parcel]
         offset = spread * parcel + grain * (np.float32(0.8) * shared + np.float32(0.6) * own)
-        bare[polarisation] = kind_map(f"{key}_bare", cover.kind) + offset
-        full[polarisation] = kind_map(f"{key}_full", cover.kind) + offset
+        bare[polarisation] = _signature(f"{key}_bare", cover.kind) + offset
+        full[polarisation] = _signature(f"{key}_full", cover.kind) + offset
     is_water = np.array([kind.name in WATERS for kind in KINDS], dtype=np.float32)[cover.kind]
     return Scatterers(bare=bare, full=full, water=is_water, moist=kind_map("moist", cover.kind))
+
+
+def _signature(column: str, kind: ByteArray) -> FloatArray:
+    """Returns a column of the backscatter table as a map (y, x)."""
+    place = SIGNATURE_COLUMNS.index(column)
+    return np.array([SIGNATURES[entry.name][place] for entry in KINDS], dtype=np.float32)[kind]
 
 
 def replace_scatterers(scatterers: Scatterers, other: Scatterers, place: BoolArray) -> Scatterers:

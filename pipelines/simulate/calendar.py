@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.simulate.spec import RegionSpec
 from pipelines.simulate.texture import generator
+
+if TYPE_CHECKING:
+    from pipelines.simulate.spec import RegionSpec
 
 JITTER_DAYS = 4
 LARGEST_LAG_DAYS = 2

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipelines.simulate.landscape import BARE, BUILT, CROP, GRASS, TREE, WATER, WETLAND, BoolArray, ByteArray, Landscape
 from pipelines.simulate.parcels import pixel_indices
 from pipelines.simulate.texture import FloatArray, fractal_field, generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CLEARING, FLOOD, CONSTRUCTION = 1, 2, 3
 """Codes of the change legend."""
@@ -125,7 +128,7 @@ def _largest(place: BoolArray) -> BoolArray | None:
 
 def _round(shape: tuple[int, ...], centre: tuple[np.intp, ...]) -> NDArray[np.float64]:
     rows, cols = pixel_indices((shape[0], shape[1]))
-    return np.hypot(rows - centre[0], cols - centre[1]).astype(np.float64)
+    return np.asarray(np.hypot(rows - centre[0], cols - centre[1]), dtype=np.float64)
 
 
 def _square(rng: np.random.Generator, shape: tuple[int, ...], centre: tuple[np.intp, ...]) -> NDArray[np.float64]:
@@ -134,7 +137,7 @@ def _square(rng: np.random.Generator, shape: tuple[int, ...], centre: tuple[np.i
     angle, stretch = rng.uniform(0, np.pi), rng.uniform(0.6, 1.0)
     across = np.cos(angle) * (cols - centre[1]) + np.sin(angle) * (rows - centre[0])
     down = -np.sin(angle) * (cols - centre[1]) + np.cos(angle) * (rows - centre[0])
-    return np.maximum(np.abs(across) * stretch, np.abs(down) / stretch).astype(np.float64)
+    return np.asarray(np.maximum(np.abs(across) * stretch, np.abs(down) / stretch), dtype=np.float64)
 
 
 def after_events(land_cover: ByteArray, events: tuple[Event, ...]) -> ByteArray:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.simulate.kinds import COMPOSITION, INCLUSIONS, KINDS, kind_index
+from pipelines.simulate.composition import COMPOSITION, INCLUSIONS
+from pipelines.simulate.kinds import KINDS, kind_index
 from pipelines.simulate.landscape import BUILT, BoolArray, ByteArray, Landscape
-from pipelines.simulate.parcels import IntArray
 from pipelines.simulate.texture import FloatArray, gaussian_field, generator, uniform
+
+if TYPE_CHECKING:
+    from pipelines.simulate.parcels import IntArray
 
 INCLUSION_SIGMA_PX = 0.75
 """Smoothing of the field that places inclusions: patches of 1 to 3 pixels."""
@@ -111,7 +115,7 @@ def _pick(shares: dict[str, float], draw: FloatArray) -> ByteArray:
 
 
 def _mowing_days(rng: np.random.Generator, num_parcels: int) -> FloatArray:
-    """Returns three mowing days per parcel (mowing, parcel): late May, July and September, each with weeks of spread."""
+    """Returns three mowing days per parcel (mowing, parcel): late May, July and September, with weeks of spread."""
     middle = np.array([148.0, 202.0, 256.0], dtype=np.float32)[:, None]
     days: FloatArray = middle + np.float32(13.0) * rng.standard_normal((3, num_parcels), dtype=np.float32)
     return days

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from catalogs.scenes import Asset, Scene
 from pipelines.physics import (
@@ -26,8 +27,12 @@ from pipelines.schema import (
     Reason,
     reason_attrs,
 )
-from pipelines.simulate.acquisition import Acquisition
-from pipelines.simulate.region import SimulatedRegion
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipelines.simulate.acquisition import Acquisition
+    from pipelines.simulate.region import SimulatedRegion
 
 CUBE_BANDS: dict[Group, tuple[str, ...]] = {
     "s2": ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),

@@ -21,7 +21,7 @@ OFFSET_COUNTS = 1_000
 
 SIGNAL_TO_NOISE = 120.0
 NOISE_FLOOR = 0.0015
-"""Noise of one pixel: about 1/120 of the signal plus 0.0015 (MSI signal-to-noise of 89 to 168 at reference radiance)."""
+"""Noise of one pixel: 1/120 of the signal plus 0.0015 (MSI signal-to-noise is 89 to 168 at reference radiance)."""
 
 
 def observe_bands(
@@ -79,7 +79,7 @@ def to_counts(reflectance: FloatArray, missing: NDArray[np.bool_], *, offset_lef
     counts = np.rint(reflectance * np.float32(QUANTIFICATION)) + np.float32(OFFSET_COUNTS if offset_left else 0)
     counts = np.clip(counts, 1, 65535)
     counts[missing] = 0
-    return counts.astype(np.uint16)
+    return np.asarray(counts, dtype=np.uint16)
 
 
 def missing_at(missing: NDArray[np.bool_], gsd: int) -> NDArray[np.bool_]:

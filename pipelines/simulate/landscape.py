@@ -71,14 +71,15 @@ def make_landscape(seed: int, shape: tuple[int, int]) -> Landscape:
     relief = fractal_field(rng, shape, exponent=3.6, longest_px=180)
     river = _river(rng, shape)
     river_distance = _distance(river)
-    height = ranked(relief + np.float32(1.6) * np.tanh(river_distance / 45.0).astype(np.float32))
+    height = ranked(relief + np.float32(1.6) * np.tanh(river_distance / 45.0))
     zones = zone_ids(rng, shape)
     fields = parcel_ids(rng, shape, zones, smallest_px=FIELD_PX[0], largest_px=FIELD_PX[1])
 
     water = river | (height < rng.uniform(*SHARES["lake"]))
     water_distance = _distance(water)
     land_cover = _farmland(rng, fields, height)
-    forest = fractal_field(rng, shape, exponent=3.5, longest_px=90) - np.float32(0.5) * (water_distance < 12)  # noqa: PLR2004
+    near_water = (water_distance < 12).astype(np.float32)  # noqa: PLR2004 trees keep off the wet banks
+    forest = fractal_field(rng, shape, exponent=3.5, longest_px=90) - np.float32(0.5) * near_water
     land_cover[_without_scraps(ranked(forest) > 1.0 - rng.uniform(*SHARES["tree"]))] = TREE
     bare = _bare(rng, fields, land_cover, rng.uniform(*SHARES["bare"]) * num_px)
     land_cover[bare] = BARE

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
 from pipelines.simulate.cover import Cover, Season, kind_map
-from pipelines.simulate.texture import FloatArray
+
+if TYPE_CHECKING:
+    from pipelines.simulate.texture import FloatArray
 
 DAYS_A_YEAR = 365.25
 MOWN_SHARE = 0.40
@@ -56,7 +59,7 @@ def green_cover(season: Season, day: float) -> FloatArray:
     """
     rise = _logistic((day - season.start_day) / season.ramp_days)
     fall = _logistic((day - season.end_day) / season.ramp_days)
-    regrown = _logistic((day - SOWN_DAY) / 9.0)
+    regrown = np.float32(special.expit((day - SOWN_DAY) / 9.0))
     fallow = np.where(season.end_day < LAST_HARVEST_DAY, fall - np.minimum(fall, regrown), np.float32(0.0))
     green = season.base * (1.0 - fallow) + season.amplitude * (rise - fall)
     sown = _logistic((day - season.end_day - 62.0) / 9.0)

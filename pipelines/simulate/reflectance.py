@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipelines.simulate.cover import PARCEL_DRAWS, Cover, kind_map
 from pipelines.simulate.kinds import KINDS
-from pipelines.simulate.phenology import Fractions
 from pipelines.simulate.spectra import BANDS, material_index, material_table
 from pipelines.simulate.texture import FloatArray, gaussian_field, generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipelines.simulate.phenology import Fractions
 
 PARCEL_SPREAD = {"bright": 0.08, "visible": 0.07, "infrared": 0.05, "shortwave": 0.07}
 """Log-normal spread between parcels: all bands together, then each part of the spectrum."""

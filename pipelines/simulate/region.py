@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipelines.grid import TargetGrid
 from pipelines.simulate.acquisition import Acquisition, BandArray
 from pipelines.simulate.atmosphere import CLOUD_HIGH, CLOUD_MEDIUM, THIN_CIRRUS, classify, make_atmosphere, through_air
 from pipelines.simulate.backscatter import POLARISATIONS, RadarGeometry, observe
@@ -16,9 +15,14 @@ from pipelines.simulate.changes import Event, change_maps, plan_events
 from pipelines.simulate.instrument import at_20m, missing_at, observe_bands, to_counts
 from pipelines.simulate.landscape import ByteArray, make_landscape
 from pipelines.simulate.scene import Moment, make_scene, moment_at, power_of, reflectance_of, state_at
-from pipelines.simulate.spec import RegionSpec
 from pipelines.simulate.spectra import BAND_GSD
 from pipelines.simulate.texture import generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipelines.grid import TargetGrid
+    from pipelines.simulate.spec import RegionSpec
 
 PROCESSING_BASELINE = "05.09"
 OPTICAL_ORBIT = 51

@@ -68,7 +68,8 @@ class RegionSpec:
             raise ValueError(f"num_changes is (least, most), got {self.num_changes}; order it")
         if most and self.num_dates < FIRST_CHANGE_DATES:
             raise ValueError(
-                f"changes need at least {FIRST_CHANGE_DATES} dates, got {self.num_dates}; add dates or set num_changes=(0, 0)"
+                f"changes need at least {FIRST_CHANGE_DATES} dates, got {self.num_dates}; "
+                "add dates or set num_changes=(0, 0)"
             )
 
     @property

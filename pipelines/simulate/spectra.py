@@ -13,10 +13,12 @@ The rows are rounded to 0.005 at the band centres. Sources:
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BANDS: Final = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
 """Bands of a Level-2A scene, in the order of the table's columns."""
@@ -39,8 +41,8 @@ BAND_GSD: Final = {
 
 MATERIALS: Final = {
     #                   443   490   560   665   705   740   783   842   865   945   1610  2190 nm
-    "leaf":            (.020, .030, .070, .035, .100, .310, .410, .430, .450, .450, .230, .110),  # PROSAIL, crop or grass
-    "broadleaf":       (.015, .022, .045, .025, .070, .230, .310, .330, .345, .345, .165, .075),  # PROSAIL, crown shadow
+    "leaf":            (.020, .030, .070, .035, .100, .310, .410, .430, .450, .450, .230, .110),  # PROSAIL, closed
+    "broadleaf":       (.015, .022, .045, .025, .070, .230, .310, .330, .345, .345, .165, .075),  # PROSAIL, shaded
     "needleleaf":      (.012, .018, .032, .022, .050, .130, .170, .185, .195, .195, .090, .040),  # the same
     "reed":            (.022, .030, .058, .038, .085, .220, .280, .300, .315, .315, .165, .080),  # PROSAIL over water
     "straw":           (.060, .080, .120, .165, .195, .225, .245, .265, .285, .295, .330, .240),  # splib07 dry grass
