@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from prefect.artifacts import (
     create_markdown_artifact,
@@ -19,8 +20,6 @@ from prefect.artifacts import (
 from flows.progress import STAGES, percent
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from flows.run_report import RunReport
 
 MAX_ROWS: Final = 2000
@@ -46,6 +45,7 @@ class ArtifactProgress:
     def create(cls, region: str) -> ArtifactProgress:
         """Makes the artifact of a new run at 0 percent."""
         made = create_progress_artifact(progress=0.0, key=artifact_key(region, "progress"), description="Progress")
+        assert isinstance(made, UUID), "a coroutine comes to asynchronous callers only"
         return cls(made)
 
     def __call__(self, stage: str, done: int, total: int) -> None:

@@ -11,8 +11,8 @@ from pipelines.inference import InferenceOptions, predict
 
 if TYPE_CHECKING:
     from flows.config import RegionConfig
-    from pipelines.cube import CubeRef
-    from pipelines.inference import PredictionRef, Progress
+    from pipelines.cube import CubeRef, Progress
+    from pipelines.inference import PredictionRef
 
 
 def infer(config: RegionConfig, cube: CubeRef, *, on_progress: OnProgress = ignore_progress) -> PredictionRef:

@@ -54,7 +54,7 @@ def _schema() -> pa.Schema:
     import pyarrow as pa
 
     scene = pa.struct([(name, pa.string()) for name in ("id", "collection", "outcome", "reason", "detail")])
-    product = pa.struct([(name, pa.string()) for name in ("name", "path", "snapshot", "state", "reason")])
+    product = pa.struct([(name, pa.string()) for name in ("name", "path", "zarr", "snapshot", "state", "reason")])
     texts = ("run_id", "region", "status", "started", "finished", "cube_snapshot", "error", "timings", "config")
     return pa.schema(
         [(name, pa.string()) for name in texts]

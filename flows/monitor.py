@@ -15,15 +15,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from catalogs import write_snapshot
 from flows import ledger
 from flows.area import target_grid
 from flows.errors import NothingFoundError, OutputBusyError, RunFailedError
 from flows.lock import exclusive
+from flows.origins import remember_origins
 from flows.paths import OutputPaths
 from flows.progress import OnProgress, ignore_progress
 from flows.region_file import dump_region
 from flows.run_report import CubeRow, ProductRow, RunReport, SceneRow, Status, final_status, write_atomically
-from flows.scene_file import write_scenes
 from flows.search import nothing_found, nothing_usable
 from flows.transient import causes
 from flows.weights import weights_path
@@ -53,8 +54,8 @@ class Stages:
     search: Callable[[Job], SceneSet]
     build_cube: Callable[[Job, SceneSet], BuildResult]
     infer: Callable[[Job, CubeRef], PredictionRef]
-    make_products: Callable[[Job, CubeRef, PredictionRef, SceneSet], tuple[ProductRow, ...]]
-    publish: Callable[[Job, tuple[ProductRow, ...]], Path]
+    make_products: Callable[[Job, BuildResult, PredictionRef, SceneSet], tuple[ProductRow, ...]]
+    publish: Callable[[Job], Path]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,10 +117,16 @@ def plain_stages() -> Stages:
         search=lambda job: search(job.config),
         build_cube=lambda job, scenes: build_cube(job.config, scenes, run_id=job.run_id, on_progress=job.on_progress),
         infer=lambda job, cube: infer(job.config, cube, on_progress=job.on_progress),
-        make_products=lambda job, cube, answers, scenes: make_products(
-            job.config, cube, answers, scenes, on_progress=job.on_progress
+        make_products=lambda job, built, answers, scenes: make_products(
+            job.config,
+            built.ref,
+            answers,
+            scenes,
+            groups=built_groups(built),
+            run_id=job.run_id,
+            on_progress=job.on_progress,
         ),
-        publish=lambda job, products: publish(job.config, products),
+        publish=lambda job: publish(job.config),
     )
 
 
@@ -179,7 +186,8 @@ def _run(job: Job, stages: Stages, record: _Record, paths: OutputPaths) -> None:
         record.scenes = _rows(scene_set.skipped)
         if not scene_set.scenes:
             raise NothingFoundError(nothing_found(job.config, scene_set))
-        write_scenes(paths.scenes, scene_set)
+        write_snapshot(scene_set, paths.scenes)
+        remember_origins(paths.origins, scene_set)
     with record.timed("build_cube", job.on_progress):
         built = stages.build_cube(job, scene_set)
         record.scenes, record.changed = _rows(built.outcomes), built.changed
@@ -191,9 +199,15 @@ def _run(job: Job, stages: Stages, record: _Record, paths: OutputPaths) -> None:
     with record.timed("infer", job.on_progress):
         answers = stages.infer(job, built.ref)
     with record.timed("make_products", job.on_progress):
-        record.products = stages.make_products(job, built.ref, answers, scene_set)
+        record.products = stages.make_products(job, built, answers, scene_set)
     with record.timed("publish", job.on_progress):
-        record.catalog = str(stages.publish(job, record.products))
+        if any(product.path for product in record.products):
+            record.catalog = str(stages.publish(job))
+
+
+def built_groups(built: BuildResult) -> tuple[str, ...]:
+    """Returns the groups of a cube that hold a date, sorted."""
+    return tuple(sorted(group for group, number in built.dates.items() if number))
 
 
 def _rows(outcomes: tuple[SceneOutcome, ...]) -> tuple[SceneRow, ...]:

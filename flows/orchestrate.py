@@ -14,11 +14,12 @@ from uuid import UUID
 
 from prefect import flow, tags, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import State  # noqa: TC002 as above
 from prefect.runtime import flow_run
 from prefect.states import Completed
+from pydantic import BaseModel, ConfigDict
 
-from catalogs import SceneSet  # noqa: TC001 as above
+from catalogs import SceneSet, read_snapshot
 from flows import build_cube as build_cube_stage
 from flows import infer as infer_stage
 from flows import make_products as make_products_stage
@@ -27,10 +28,9 @@ from flows import search as search_stage
 from flows.artifacts import ArtifactProgress, publish_report
 from flows.config import RegionConfig  # noqa: TC001 as above
 from flows.errors import RunFailedError
-from flows.monitor import Stages, run_region
+from flows.monitor import Stages, built_groups, run_region
 from flows.paths import OutputPaths
 from flows.run_report import ProductRow, RunReport  # noqa: TC001 as above
-from flows.scene_file import read_scenes
 from flows.transient import is_transient
 from pipelines.cube import BuildResult, CubeRef
 from pipelines.inference import PredictionRef
@@ -53,6 +53,31 @@ RETRY: Final[dict[str, Any]] = {
     "persist_result": False,
 }
 """Shared by all tasks. NO_CACHE: Prefect would hash every argument, and a stage is idempotent by its own store."""
+
+
+class MadeFrom(BaseModel):
+    """What products are made from, as a flow's parameter."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cube_uri: str
+    cube_snapshot: str
+    groups: tuple[str, ...]
+    prediction_uri: str
+    prediction_snapshot: str
+    prediction_key: str
+
+
+def made_from(built: BuildResult, answers: PredictionRef) -> MadeFrom:
+    """Returns the addresses and versions of a cube and of the model's answers."""
+    return MadeFrom(
+        cube_uri=built.ref.uri,
+        cube_snapshot=built.ref.snapshot,
+        groups=built_groups(built),
+        prediction_uri=answers.uri,
+        prediction_snapshot=answers.snapshot,
+        prediction_key=answers.key,
+    )
 
 
 def _run_name() -> str:
@@ -80,7 +105,7 @@ def search(config: RegionConfig) -> SceneSet:
 def build_cube_task(config: RegionConfig, scenes: Path, run_id: str, progress: UUID) -> BuildResult:
     """Returns what the build did."""
     on_progress = ArtifactProgress(progress)
-    return build_cube_stage.build_cube(config, read_scenes(scenes), run_id=run_id, on_progress=on_progress)
+    return build_cube_stage.build_cube(config, read_snapshot(scenes), run_id=run_id, on_progress=on_progress)
 
 
 @flow(name="build-cube", flow_run_name=_stage_name)
@@ -103,31 +128,40 @@ def infer(config: RegionConfig, uri: str, snapshot: str, progress: UUID) -> Pred
 
 @task(name="make-products", timeout_seconds=4 * HOUR, **RETRY)
 def make_products_task(
-    config: RegionConfig, cube: CubeRef, answers: PredictionRef, scenes: Path, progress: UUID
+    config: RegionConfig, made_from: MadeFrom, scenes: Path, run_id: str, progress: UUID
 ) -> tuple[ProductRow, ...]:
     """Returns how every product ended."""
-    on_progress = ArtifactProgress(progress)
-    return make_products_stage.make_products(config, cube, answers, read_scenes(scenes), on_progress=on_progress)
+    return make_products_stage.make_products(
+        config,
+        CubeRef(uri=made_from.cube_uri, snapshot=made_from.cube_snapshot),
+        PredictionRef(
+            uri=made_from.prediction_uri, snapshot=made_from.prediction_snapshot, key=made_from.prediction_key
+        ),
+        read_snapshot(scenes),
+        groups=made_from.groups,
+        run_id=run_id,
+        on_progress=ArtifactProgress(progress),
+    )
 
 
 @flow(name="make-products", flow_run_name=_stage_name)
 def make_products(
-    config: RegionConfig, cube: dict[str, str], answers: dict[str, str], scenes: Path, progress: UUID
+    config: RegionConfig, made_from: MadeFrom, scenes: Path, run_id: str, progress: UUID
 ) -> tuple[ProductRow, ...]:
     """Turns the answers into published products."""
-    return make_products_task(config, CubeRef(**cube), PredictionRef(**answers), scenes, progress)
+    return make_products_task(config, made_from, scenes, run_id, progress)
 
 
 @task(name="publish", timeout_seconds=30 * MINUTE, **RETRY)
-def publish_task(config: RegionConfig, products: list[ProductRow]) -> Path:
+def publish_task(config: RegionConfig) -> Path:
     """Returns the path of the output catalogue."""
-    return publish_stage.publish(config, tuple(products))
+    return publish_stage.publish(config)
 
 
 @flow(name="publish", flow_run_name=_stage_name)
-def publish(config: RegionConfig, products: list[ProductRow]) -> Path:
+def publish(config: RegionConfig) -> Path:
     """Writes the output catalogue."""
-    return publish_task(config, products)
+    return publish_task(config)
 
 
 @flow(name="monitor", flow_run_name=_run_name)
@@ -184,12 +218,8 @@ def _stages(progress: UUID) -> Stages:
         search=lambda job: search(job.config),
         build_cube=lambda job, _: build_cube(job.config, scenes(job.config), job.run_id, progress),
         infer=lambda job, cube: infer(job.config, cube.uri, cube.snapshot, progress),
-        make_products=lambda job, cube, answers, _: make_products(
-            job.config,
-            {"uri": cube.uri, "snapshot": cube.snapshot},
-            {"uri": answers.uri, "snapshot": answers.snapshot, "key": answers.key},
-            scenes(job.config),
-            progress,
+        make_products=lambda job, built, answers, _: make_products(
+            job.config, made_from(built, answers), scenes(job.config), job.run_id, progress
         ),
-        publish=lambda job, products: publish(job.config, list(products)),
+        publish=lambda job: publish(job.config),
     )

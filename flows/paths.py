@@ -39,8 +39,13 @@ class OutputPaths:
 
     @property
     def scenes(self) -> Path:
-        """The scene set of the last search."""
-        return self.root / "scenes.json"
+        """The scene set of the last search, GeoParquet."""
+        return self.root / "scenes.parquet"
+
+    @property
+    def origins(self) -> Path:
+        """Where the item of every scene that ever went into the cube lives."""
+        return self.root / "origins.json"
 
     @property
     def ledger(self) -> Path:

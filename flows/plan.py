@@ -106,10 +106,12 @@ def plan_text(plan: RunPlan) -> str:
         f"{used} scenes to read, {len(plan.scenes) - used} skipped, {plan.unmatched} items not matched; {dates}",
         f"grid EPSG:{plan.epsg}, {plan.height} x {plan.width} px of {plan.resolution:g} m, bounds {plan.bounds}",
         f"model: {plan.windows} windows; products: {', '.join(plan.products)}",
-        f"before compression: cube {_size(plan.bytes_cube)}, predictions about {_size(plan.bytes_predictions)}, "
-        f"products {_size(plan.bytes_products)}; output {plan.output}",
     ]
-    return "\n".join(lines)
+    sizes = (
+        f"before compression: cube {_size(plan.bytes_cube)}, predictions about {_size(plan.bytes_predictions)}, "
+        f"products {_size(plan.bytes_products)}; output {plan.output}"
+    )
+    return "\n".join([*lines, sizes])
 
 
 def _group(scene: Scene) -> str:

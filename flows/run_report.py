@@ -38,6 +38,9 @@ class ProductRow:
     path: str | None = None
     """Path of the product's STAC item; None where it could not be made."""
 
+    zarr: str | None = None
+    """Path of the product's Zarr group."""
+
     snapshot: str | None = None
     """Snapshot of the cube that the product was made from."""
 

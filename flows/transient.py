@@ -25,14 +25,19 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def is_transient(error: BaseException | None) -> bool:
     """Returns True where an error or one of its causes is of the network: worth a retry, unlike a fault in the data."""
-    return any(_of_network(cause) for cause in causes(error))
+    judged = (_of_network(cause) for cause in causes(error))
+    return next((answer for answer in judged if answer is not None), False)
 
 
-def _of_network(error: BaseException) -> bool:
+def _of_network(error: BaseException) -> bool | None:
+    """True or False where the error itself says so, None where its cause has to."""
     kind = type(error)
     module = f"{kind.__module__}."
     if module.startswith("prefect."):
         return False  # a stage that ran out of its own time would only do so again
+    transient = getattr(error, "transient", None)
+    if transient is not None:  # the catalogue's client has judged it
+        return bool(transient)
     if isinstance(error, (ConnectionError, TimeoutError)):
         return True
     status = getattr(error, "status_code", None)
@@ -40,4 +45,4 @@ def _of_network(error: BaseException) -> bool:
         return status in PASSING_STATUS
     if kind.__name__ == "APIError":  # pystac-client gives the reply's text and a status only sometimes
         return bool(_STATUS_IN_TEXT.search(str(error)))
-    return module.startswith(_NETWORK_MODULES) and bool(_NETWORK_NAMES.search(kind.__name__))
+    return True if module.startswith(_NETWORK_MODULES) and _NETWORK_NAMES.search(kind.__name__) else None
