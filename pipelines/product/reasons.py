@@ -54,6 +54,7 @@ def merged_attrs(prediction_attrs: Mapping[str, object]) -> dict[str, object]:
             )
     return {
         "long_name": LONG_NAME,
+        "units": "1",
         "flag_masks": np.array(list(known), dtype=REASON_DTYPE),
         "flag_meanings": " ".join(known.values()),
     }

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, cast
 
 import pyproj.datadir
 from jsonschema import Draft7Validator
-from jsonschema.exceptions import best_match
 from pystac.validation.local_validator import get_local_schema_cache
 from referencing import Registry, Resource
 from referencing.exceptions import NoSuchResource, Unresolvable
@@ -17,7 +16,9 @@ from referencing.jsonschema import DRAFT7
 from pipelines.publish.errors import PublishError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from jsonschema import ValidationError
 
     Json = Mapping[str, object]
 
@@ -25,6 +26,10 @@ CORE: Final = "https://schemas.stacspec.org/v1.1.0/{kind}-spec/json-schema/{kind
 KINDS: Final = {"Feature": "item", "Catalog": "catalog", "Collection": "collection"}
 INDEX_NAME: Final = "index.json"
 """In the folder of extension schemas: an object from each schema's address to its file."""
+
+NUM_FAULTS: Final = 5
+MESSAGE_CHARS: Final = 120
+"""A violation is told by so many faults of so many characters at most."""
 
 _PROJJSON: Final = "https://proj.org/schemas/"
 
@@ -48,20 +53,25 @@ class SchemaStore:
         self._validators: dict[str, Draft7Validator] = {}
 
     def problem(self, content: Json, address: str) -> str | None:
-        """Returns the most telling violation of a schema, None where the content meets it.
+        """Returns the violations of a schema in one line, None where the content meets it.
+
+        Where a schema offers alternatives, the fault of each is told, the deepest first: it mostly is the one meant.
 
         Raises:
             PublishError: The schema, or one that it refers to, is not at hand.
         """
         try:
-            error = best_match(self._validator(address).iter_errors(content))
+            errors = list(self._validator(address).iter_errors(content))
         except Unresolvable as lost:
             raise PublishError(
                 f"every schema must be in the index, got none for {lost} (of {address}); add it"
             ) from lost
-        if error is None:
+        if not errors:
             return None
-        return f"{error.json_path}: {error.message[:300]} ({address})"
+        leaves = sorted(
+            {_told(leaf): len(leaf.absolute_path) for leaf in _leaves(errors)}.items(), key=lambda one: -one[1]
+        )
+        return f"{' or '.join(told for told, _ in leaves[:NUM_FAULTS])} ({address})"
 
     def _validator(self, address: str) -> Draft7Validator:
         if address not in self._validators:
@@ -87,6 +97,21 @@ class SchemaStore:
                 raise NoSuchResource(ref=address)  # type: ignore[call-arg]
             self._schemas[plain] = cast("Json", json.loads(path.read_text(encoding="utf-8")))
         return self._schemas[plain]
+
+
+def _leaves(errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
+    """The errors at the ends of the alternatives."""
+    for error in errors:
+        if error.context:
+            yield from _leaves(error.context)
+        else:
+            yield error
+
+
+def _told(error: ValidationError) -> str:
+    """Where and what; of a long message the end, since it begins with the whole offending object."""
+    message = str(error.message)
+    return f"{error.json_path}: {message if len(message) <= MESSAGE_CHARS else '...' + message[-MESSAGE_CHARS:]}"
 
 
 def _index(folder: Path) -> dict[str, Path]:

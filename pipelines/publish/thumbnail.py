@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import rasterio
 import rasterio.shutil
 from rasterio.io import MemoryFile
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 MAX_SIDE_PX: Final = 512
+
+_PIXELS: Final = rasterio.Affine(2, 0, 0, 0, -2, 0)
+"""A PNG has no place, but rasterio warns of a picture without one: any transform other than the identity will do."""
 
 
 def write_thumbnail(layer: xr.DataArray, path: Path, *, max_side_px: int = MAX_SIDE_PX) -> None:
@@ -43,7 +47,9 @@ def write_thumbnail(layer: xr.DataArray, path: Path, *, max_side_px: int = MAX_S
     height, width, bands = picture.shape
     with (
         MemoryFile(ext=".png") as target,
-        rasterio.open("", "w", driver="MEM", height=height, width=width, count=bands, dtype="uint8") as source,
+        rasterio.open(
+            "", "w", driver="MEM", height=height, width=width, count=bands, dtype="uint8", transform=_PIXELS
+        ) as source,
     ):
         source.write(np.moveaxis(picture, -1, 0))
         rasterio.shutil.copy(source, target.name, driver="PNG")
