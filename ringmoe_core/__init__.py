@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from ringmoe_core.presets import nano, tiny
     from ringmoe_core.series import Series
 
-__all__ = [
-    "MODALITIES",
+__all__ = [  # noqa: RUF022 plain order, as in every package
     "CheckpointError",
     "CheckpointMetadata",
     "Features",
     "FusedPyramid",
     "LoadedModel",
+    "MODALITIES",
     "RingMoE",
     "RingMoEConfig",
     "Series",

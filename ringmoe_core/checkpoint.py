@@ -45,6 +45,9 @@ class CheckpointMetadata:
     provenance: str
     """How the weights came about: data, command, steps, seed."""
 
+    change_threshold: float = 0.5
+    """Probability of any change from which a pixel is published as changed, chosen on validation regions; 0 to 1."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
@@ -154,6 +157,8 @@ def _untyped(value: object) -> Any:
 
 
 def _check_metadata(metadata: CheckpointMetadata, config: RingMoEConfig) -> None:
+    if not 0 < metadata.change_threshold <= 1:
+        raise ValueError(f"a change threshold lies in (0, 1], got {metadata.change_threshold}; validate it again")
     unknown = sorted(set(metadata.trained_modalities) - set(config.modalities))
     if unknown:
         raise ValueError(f"trained modalities must be among {config.modalities}, got {unknown}; correct them")
