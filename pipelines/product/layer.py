@@ -141,4 +141,11 @@ def assemble(prediction: xr.Dataset, layers: Mapping[str, xr.DataArray], attrs: 
 
 
 def _plain(attrs: Mapping[object, object]) -> dict[str, object]:
-    return {str(name): value for name, value in attrs.items() if isinstance(value, (str, int, float))}
+    """What of a prediction's attributes a product takes over: numbers, strings and lists of strings."""
+    return {
+        str(name): value for name, value in attrs.items() if isinstance(value, str | int | float) or _is_names(value)
+    }
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)

@@ -68,10 +68,9 @@ class SchemaStore:
             ) from lost
         if not errors:
             return None
-        leaves = sorted(
-            {_told(leaf): len(leaf.absolute_path) for leaf in _leaves(errors)}.items(), key=lambda one: -one[1]
-        )
-        return f"{' or '.join(told for told, _ in leaves[:NUM_FAULTS])} ({address})"
+        leaves = sorted(_leaves(errors), key=lambda leaf: len(leaf.absolute_path), reverse=True)
+        told = list(dict.fromkeys(map(_told, leaves)))[:NUM_FAULTS]
+        return f"{' or '.join(told)} ({address})"
 
     def _validator(self, address: str) -> Draft7Validator:
         if address not in self._validators:

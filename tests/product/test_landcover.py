@@ -101,3 +101,17 @@ def test_a_reason_bit_of_another_meaning_is_refused(prediction):
     prediction["reason"].attrs = {"flag_masks": np.array([1 << 12], dtype="uint16"), "flag_meanings": "haze"}
     with pytest.raises(ProductError, match="haze"):
         land_cover(prediction)
+
+
+def test_every_pixel_equals_a_stable_sort(prediction):
+    """Coarse probabilities with many ties, against numpy's stable sort."""
+    coarse = np.random.default_rng(1).integers(0, 4, size=(7, 30, 40)).astype("float32") / 4
+    prediction["land_cover_probability"] = (("class", "y", "x"), coarse)
+    product = land_cover(prediction)
+    order = np.argsort(-coarse, axis=0, kind="stable")
+    codes = np.array(LAND_COVER_CODES)
+    np.testing.assert_array_equal(product["class"], codes[order[0]])
+    np.testing.assert_array_equal(product["second_class"], codes[order[1]])
+    ranked = -np.sort(-coarse, axis=0)
+    np.testing.assert_array_equal(product["confidence"], np.rint(100 * ranked[0]))
+    np.testing.assert_array_equal(product["margin"], np.rint(100 * (ranked[0] - ranked[1])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import xarray as xr
 from pipelines.grid import TargetGrid
 from pipelines.legend import CHANGE_CODES, LAND_COVER_CODES
 from pipelines.product import change, land_cover
-from pipelines.publish import ItemContext, SourceScene
+from pipelines.publish import ItemContext, SourceScene, publish_product
 
 
 @pytest.fixture(scope="session")
@@ -65,28 +66,44 @@ def changes(grid):
     return change(planted_prediction(grid))
 
 
-@pytest.fixture
-def make_context(tmp_path):
-    def build(**changed):
-        facts = {
-            "region": "haspengouw",
-            "start": datetime(2020, 11, 1, tzinfo=UTC),
-            "end": datetime(2021, 11, 1, tzinfo=UTC),
-            "scenes": (
-                SourceScene(id="S2-b", href="https://example.com/items/S2-b.json"),
-                SourceScene(id="S1-a", href=str(tmp_path / "source" / "S1-a.json")),
-            ),
-            "cube_uri": str(tmp_path / "out" / "cube"),
-            "cube_snapshot": "SNAP",
-            "model_name": "nano",
-            "model_sha256": "ab" * 32,
-            "software_version": "0.1.0",
-            "attribution": ("Contains modified Copernicus Sentinel data [2020-2021]",),
-            "run_id": "run-1",
-        }
-        return ItemContext(**{**facts, **changed})
+@pytest.fixture(scope="session")
+def source(tmp_path_factory):
+    """Folder of a source item, outside of every output folder."""
+    folder = tmp_path_factory.mktemp("source")
+    (folder / "S1-a.json").write_text("{}")
+    return folder
 
-    return build
+
+def origin(source, out, **changed):
+    facts = {
+        "region": "haspengouw",
+        "start": datetime(2020, 11, 1, tzinfo=UTC),
+        "end": datetime(2021, 11, 1, tzinfo=UTC),
+        "scenes": (
+            SourceScene(id="S2-b", href="https://example.com/items/S2-b.json"),
+            SourceScene(id="S1-a", href=str(source / "S1-a.json")),
+        ),
+        "cube_uri": str(out / "cube"),
+        "cube_snapshot": "SNAP",
+        "model_name": "nano",
+        "model_sha256": "ab" * 32,
+        "software_version": "0.1.0",
+        "attribution": ("Contains modified Copernicus Sentinel data [2020-2021]",),
+        "run_id": "run-1",
+    }
+    return ItemContext(**{**facts, **changed})
+
+
+@pytest.fixture
+def out(tmp_path):
+    """The output folder, with its cube."""
+    (tmp_path / "out" / "cube").mkdir(parents=True)
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def make_context(source, out):
+    return partial(origin, source, out)
 
 
 @pytest.fixture
@@ -94,10 +111,12 @@ def context(make_context):
     return make_context()
 
 
-@pytest.fixture
-def out(tmp_path):
-    """The output folder; the source item beside it exists."""
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source" / "S1-a.json").write_text("{}")
-    (tmp_path / "out" / "cube").mkdir(parents=True)
-    return tmp_path / "out"
+@pytest.fixture(scope="session")
+def both_products(tmp_path_factory, source, grid):
+    """An output folder with both products, written once; read it, never write to it."""
+    folder = tmp_path_factory.mktemp("built") / "out"
+    (folder / "cube").mkdir(parents=True)
+    prediction = planted_prediction(grid)
+    for name, dataset in (("land-cover", land_cover(prediction)), ("change", change(prediction))):
+        publish_product(dataset, name=name, folder=folder, context=origin(source, folder))
+    return folder

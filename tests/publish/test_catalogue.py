@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,10 +13,9 @@ from pipelines.publish import PublishError, publish_product, validate_catalog, w
 
 
 @pytest.fixture
-def catalogue(out, context, land, changes):
-    """Both products, listed."""
-    publish_product(land, name="land-cover", folder=out, context=context)
-    publish_product(changes, name="change", folder=out, context=context)
+def catalogue(out, both_products):
+    """Both products in a folder of the test's own, listed."""
+    shutil.copytree(both_products, out, dirs_exist_ok=True)
     return listed(out)
 
 
@@ -47,7 +47,7 @@ def test_pystac_walks_it_and_finds_the_files(catalogue):
         assert item.get_parent().id == item.collection_id
 
 
-def test_item_states_origin_time_and_place(catalogue, out, tmp_path):
+def test_item_states_origin_time_and_place(catalogue, out, source):
     item = json.loads(item_file(out).read_text())
     properties = item["properties"]
     assert properties["datetime"] is None
@@ -64,7 +64,7 @@ def test_item_states_origin_time_and_place(catalogue, out, tmp_path):
     derived = {link["title"]: link["href"] for link in item["links"] if link["rel"] == "derived_from"}
     assert derived == {
         "S2-b": "https://example.com/items/S2-b.json",
-        "S1-a": (tmp_path / "source" / "S1-a.json").as_uri(),
+        "S1-a": (source / "S1-a.json").as_uri(),
     }
 
 
@@ -116,10 +116,11 @@ def test_nothing_to_list_is_an_error(tmp_path):
         listed(tmp_path)
 
 
-def test_no_path_of_this_machine_inside_the_catalogue(catalogue, out, tmp_path):
+def test_no_path_of_this_machine_inside_the_catalogue(catalogue, out, source, both_products):
     for path in out.rglob("*.json"):
-        text = path.read_text().replace((tmp_path / "source").as_uri(), "")
-        assert str(tmp_path) not in text, path
+        text = path.read_text().replace(source.as_uri(), "")
+        assert str(both_products.parent) not in text, path
+        assert str(out.parent) not in text, path
 
 
 def damage(path, change):
