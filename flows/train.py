@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipelines.training import FitConfig, SceneArrays, Step
-    from ringmoe_core import RingMoE
+    from ringmoe_core import CheckpointMetadata, RingMoE, RingMoEConfig
 
 TRAIN_SEED = 1_000
 VALIDATION_SEED = 50_000
@@ -41,7 +41,7 @@ class TrainConfig:
     test_regions: int = 12
     """Regions behind the figures of the model card; they choose nothing."""
 
-    steps: int = 3000
+    steps: int = 2400
     seed: int = 0
     workers: int = 2
     """Processes that render, threads that train."""
@@ -109,7 +109,7 @@ def run_training(
     return report
 
 
-def preset_config(name: str) -> object:
+def preset_config(name: str) -> RingMoEConfig:
     """Returns the configuration of a named preset.
 
     Raises:
@@ -150,10 +150,13 @@ def fit_model(
 
 
 def fit_config(config: TrainConfig) -> FitConfig:
-    """Returns the loop's configuration for a run."""
+    """Returns the loop's configuration for a run; bfloat16 where the processor has it."""
+    import torch
+
     from pipelines.training import FitConfig
 
-    return FitConfig(steps=config.steps, seed=config.seed)
+    fast = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 torch's own test has no public name
+    return FitConfig(steps=config.steps, seed=config.seed, bfloat16=fast)
 
 
 def measure(
@@ -188,19 +191,20 @@ def measure(
     )
 
 
-def checkpoint_metadata(report: TrainReport) -> dict[str, object]:
+def checkpoint_metadata(report: TrainReport) -> CheckpointMetadata:
     """Returns what the weights say of themselves: modalities, classes, normalisation, threshold, provenance."""
     from pipelines.inference.channels import NORMALISATION_ID
-    from pipelines.legend import CHANGE_CODES, LAND_COVER_CODES
+    from pipelines.legend import CHANGE, LAND_COVER
+    from ringmoe_core import CheckpointMetadata
 
-    return {
-        "trained_modalities": ["ms", "sar_l2"],
-        "land_cover_codes": list(LAND_COVER_CODES),
-        "change_codes": list(CHANGE_CODES),
-        "normalisation": NORMALISATION_ID,
-        "change_threshold": report.change_threshold,
-        "provenance": {"data": "simulated regions only", "command": "ringmoe train", **report.config},
-    }
+    return CheckpointMetadata(
+        trained_modalities=("sar_l2", "ms"),
+        normalisation=NORMALISATION_ID,
+        class_names=tuple(entry.name for entry in LAND_COVER),
+        change_names=tuple(entry.name for entry in CHANGE),
+        change_threshold=report.change_threshold,
+        provenance=json.dumps({"data": "simulated regions only", "command": "ringmoe train", **report.config}),
+    )
 
 
 def write_curve(path: Path, rows: list[list[object]]) -> None:

@@ -19,7 +19,7 @@ QUANTILES: Final = (0.1, 0.5, 0.9)
 NUM_TREES: Final = 100
 MIN_SAMPLES_LEAF: Final = 5
 MISSING: Final = -99.0
-"""Stands for missing in the features: no reflectance and no backscatter in dB reaches it, and a tree can split it off."""
+"""Stands for missing in the features: no reflectance and no dB value reaches it, so that a tree can split it off."""
 
 POWER_FLOOR: Final = 1e-4
 """Linear power, only to take the logarithm."""
@@ -160,7 +160,10 @@ def _masked(group: xr.Dataset, name: str) -> npt.NDArray[np.float32]:
 
 
 def _decibels(group: xr.Dataset) -> npt.NDArray[np.float32]:
-    return (10 * np.log10(np.maximum(_masked(group, "power"), POWER_FLOOR))).astype(np.float32)
+    decibels: npt.NDArray[np.float32] = np.float32(10) * np.log10(
+        np.maximum(_masked(group, "power"), np.float32(POWER_FLOOR))
+    )
+    return decibels
 
 
 def _quantiles(values: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:

@@ -45,6 +45,9 @@ class FitConfig:
     """Decay of the running average of the weights, which is what the run returns."""
 
     seed: int = 0
+    bfloat16: bool = False
+    """Whether matrix products run in bfloat16 (autocast); weights, norms, routers and losses stay float32."""
+
     chips: ChipConfig = field(default_factory=ChipConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
 
@@ -125,10 +128,11 @@ def _advance(
         group["lr"] = rate
     optimiser.zero_grad(set_to_none=True)
     model.train()
-    losses = objective(model, sampler.draw(), config.objective)
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+        losses = objective(model, sampler.draw(), config.objective)
     if not torch.isfinite(losses.total):
         raise FloatingPointError(f"the loss must stay finite, got {losses}; lower the learning rate")
-    losses.total.backward()
+    losses.total.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
     optimiser.step()
     return losses

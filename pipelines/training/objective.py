@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from pipelines.training.chips import Batch
-    from ringmoe_core import RingMoE
+    from ringmoe_core import Features, RingMoE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,27 +48,30 @@ def objective(model: RingMoE, batch: Batch, config: ObjectiveConfig) -> Losses:
     """
     features = model.encode(batch.series)
     maps_NDHW = model.decode(model.fuse(features, batch.membership_BGT))
-    maps_BGDHW = maps_NDHW.unflatten(0, tuple(batch.membership_BGT.shape[:2]))
+    maps_BGDHW = maps_NDHW.reshape(*batch.membership_BGT.shape[:2], *maps_NDHW.shape[1:])
     land_cover_BKHW = model.segment(maps_BGDHW[:, 0]).float()
     change_BKHW = model.change(maps_BGDHW[:, 1], maps_BGDHW[:, 2]).float()
     land_cover = functional.cross_entropy(land_cover_BKHW, batch.land_cover_BHW, ignore_index=IGNORE)
     change = functional.cross_entropy(change_BKHW, batch.change_BHW, ignore_index=IGNORE)
-    routing = features.routing
-    total = (
-        land_cover
-        + config.change * (change + config.dice * any_change_dice(change_BKHW, batch.change_BHW))
-        + config.balance * routing.balance_loss
-        + config.z * routing.z_loss
-    )
+    balance, z = _routing_losses(features, land_cover)
+    dice = any_change_dice(change_BKHW, batch.change_BHW)
+    total = land_cover + config.change * (change + config.dice * dice) + config.balance * balance + config.z * z
     known = batch.land_cover_BHW != IGNORE
     right = (land_cover_BKHW.argmax(1) == batch.land_cover_BHW) & known
     return Losses(
         total=total,
         land_cover=float(land_cover.detach()),
         change=float(change.detach()),
-        balance=float(routing.balance_loss.detach()),
+        balance=float(balance.detach()),
         accuracy=float(right.sum() / known.sum().clamp(min=1)),
     )
+
+
+def _routing_losses(features: Features, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Balance and z losses; both 0 for a batch without one live image, which routed nothing."""
+    if features.routing is None:
+        return like.new_zeros(()), like.new_zeros(())
+    return features.routing.balance_loss, features.routing.z_loss
 
 
 def any_change_dice(logits_BKHW: torch.Tensor, target_BHW: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,8 @@ from pipelines.legend import CHANGE_CODES, LAND_COVER_CODES
 from pipelines.schema import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import xarray as xr
 
 IGNORE = 255
@@ -76,7 +78,7 @@ class SceneArrays:
 
 
 def scene_arrays(
-    cube: dict[str, xr.Dataset],
+    cube: Mapping[Literal["s2", "s1"], xr.Dataset],
     *,
     land_cover: npt.NDArray[np.uint8],
     change: npt.NDArray[np.uint8],
