@@ -32,7 +32,7 @@ WATER_SLOPE_DB_PER_DEG = -0.45
 MOISTURE_DB = {"VV": 5.0, "VH": 3.0}
 """From dry to saturated bare soil; Ulaby and Long 2014, Microwave Radar and Radiometric Remote Sensing, chapter 10."""
 
-WIND_DB = {"VV": 7.0, "VH": 4.5}
+WIND_DB = {"VV": 5.5, "VH": 3.5}
 """From calm to 10 m/s over small inland water (Martinis and Rieke 2015 report a spread of 8 dB)."""
 
 LOOKS = 4.9

@@ -36,7 +36,12 @@ INCLUSIONS: Final[dict[int, dict[str, float]]] = {
         "concrete_roof": 0.02,
         "asphalt": 0.03,
     },
-    80: {"weedy_water": 0.12, "mud": 0.04, "reed": 0.03},
+    80: {"weedy_water": 0.10, "mud": 0.02, "reed": 0.02},
     90: {"turbid_water": 0.10, "rough_grass": 0.08, "meadow": 0.06, "shrub": 0.05, "mud": 0.06},
 }
 """Small patches (10 to 30 m) inside a class: what one pixel shows there is not what its surroundings are."""
+
+NEW_INCLUSIONS: Final[dict[int, dict[str, float]]] = INCLUSIONS | {
+    50: {"bare_loam": 0.12, "gravel": 0.08, "meadow": 0.12},
+}
+"""The same just after a change: a new quarter has yards and lawns, its trees are yet to grow."""

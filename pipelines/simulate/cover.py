@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.simulate.composition import COMPOSITION, INCLUSIONS
+from pipelines.simulate.composition import COMPOSITION, INCLUSIONS, NEW_INCLUSIONS
 from pipelines.simulate.kinds import KINDS, kind_index
 from pipelines.simulate.landscape import BUILT, BoolArray, ByteArray, Landscape
 from pipelines.simulate.texture import FloatArray, gaussian_field, generator, uniform
@@ -62,16 +62,16 @@ class Cover:
 PARCEL_DRAWS = ("start", "end", "cover", "bright", "visible", "infrared", "shortwave", "vv", "vh", "base", "amplitude")
 
 
-def make_cover(seed: int, landscape: Landscape, *, index: int = 0) -> Cover:
+def make_cover(seed: int, landscape: Landscape, *, changed: bool = False) -> Cover:
     """Returns kinds and seasons for a landscape.
 
     Args:
         seed: The region's seed.
         landscape: Land cover and parcels.
-        index: Child of the seed; another index gives another state of the same land.
+        changed: Whether it is the state after the changes: its kinds and seasons are drawn anew.
     """
-    rng = generator(seed, "parcels", index)
-    kind = _kinds(rng, landscape)
+    rng = generator(seed, "parcels", int(changed))
+    kind = _kinds(rng, landscape, NEW_INCLUSIONS if changed else INCLUSIONS)
     num_parcels = int(landscape.parcel.max()) + 1
     draws = rng.standard_normal((len(PARCEL_DRAWS), num_parcels), dtype=np.float32)
     mowing = _mowing_days(rng, num_parcels)
@@ -85,7 +85,7 @@ def kind_map(attribute: str, kind: ByteArray) -> FloatArray:
     return table[kind]
 
 
-def _kinds(rng: np.random.Generator, landscape: Landscape) -> ByteArray:
+def _kinds(rng: np.random.Generator, landscape: Landscape, inclusions: dict[int, dict[str, float]]) -> ByteArray:
     shape = landscape.land_cover.shape
     num_parcels = int(landscape.parcel.max()) + 1
     per_parcel = rng.random(num_parcels, dtype=np.float32)[landscape.parcel]
@@ -98,7 +98,7 @@ def _kinds(rng: np.random.Generator, landscape: Landscape) -> ByteArray:
         place = landscape.land_cover == code
         draw = per_pixel if code == BUILT else per_parcel
         kind[place] = _pick(shares, draw[place])
-    for code, shares in INCLUSIONS.items():
+    for code, shares in inclusions.items():
         total = np.float32(sum(shares.values()))
         place = (landscape.land_cover == code) & (patch < total * clump) & ~landscape.street
         kind[place] = _pick(shares, which[place])

@@ -13,6 +13,7 @@ from pipelines.physics import (
     pack_reflectance,
     power_rule,
     reasons_from_scl,
+    reasons_without_mask,
     to_power,
     unpack_reflectance,
     usable,
@@ -119,8 +120,8 @@ def _fill_optical(
     for row, band in enumerate(bands):
         plane = pack_reflectance(_nearest(scene.bands[band], shape), offset_dn=rule.offset_dn, nodata=0)
         values[row] = unpack_reflectance(plane.packed)
-        reason |= np.where(plane.saturated, np.uint16(int(Reason.SATURATED)), np.uint16(0))
-        reason |= np.where(plane.nodata, np.uint16(int(Reason.NODATA)), np.uint16(0))
+        reason[plane.saturated] |= np.uint16(int(Reason.SATURATED))
+    _flag_missing(values, reason)
     return rule.name, rule.to_json()
 
 
@@ -129,7 +130,7 @@ def _fill_radar(
 ) -> tuple[str, str]:
     """Writes power (band, y, x) and reasons (y, x) of a scene; returns the rule's name and evidence."""
     record = scene_of(scene)
-    reason[:] = 0
+    reason[:] = reasons_without_mask(reason.shape)
     name, evidence = "", ""
     for row, band in enumerate(bands):
         asset = record.asset(band)
@@ -137,8 +138,16 @@ def _fill_radar(
         rule = power_rule(asset, record)
         name, evidence = rule.kind, rule.to_json()
         values[row] = to_power(np.asarray(scene.bands[band], dtype=np.float32), rule, nodata=asset.nodata)
-        reason |= np.where(np.isnan(values[row]), np.uint16(int(Reason.NODATA)), np.uint16(0))
+    _flag_missing(values, reason)
     return name, evidence
+
+
+def _flag_missing(values: NDArray[np.float32], reason: NDArray[np.uint16]) -> None:
+    """Sets `nodata` where every band lacks a value, else `border` where some do, as the cube does."""
+    missing = np.isnan(values)
+    everywhere, somewhere = missing.all(axis=0), missing.any(axis=0)
+    reason[everywhere] |= np.uint16(int(Reason.NODATA))
+    reason[somewhere & ~everywhere] |= np.uint16(int(Reason.BORDER))
 
 
 def _nearest(plane: NDArray[np.generic], shape: tuple[int, int]) -> NDArray[np.integer]:

@@ -43,7 +43,7 @@ EXTENSIONS: Final = {
     "s2": ("projection/v2.0.0", "raster/v2.0.0", "file/v2.1.0", "eo/v2.0.0", "view/v1.0.0", "sat/v1.0.0"),
     "s1": ("projection/v2.0.0", "raster/v2.0.0", "file/v2.1.0", "sar/v1.0.0", "view/v1.0.0", "sat/v1.0.0"),
 }
-CLASSIFICATION: Final = "classification/v2.0.0"
+CLASSIFICATION: Final = "classification/v1.1.0"
 
 SCL_CLASSES: Final = (
     "no_data",

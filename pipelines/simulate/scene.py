@@ -23,7 +23,7 @@ from pipelines.simulate.reflectance import Surface, make_surface, replace_pixels
 from pipelines.simulate.spectra import material_index, material_table
 from pipelines.simulate.texture import FloatArray, gaussian_field, generator
 
-EMERGENT = 0.14
+EMERGENT = 0.09
 """Share of a flooded or shore pixel where plants and ground still stand out of the water."""
 
 SHORE_PX = 2.6
@@ -79,8 +79,8 @@ def make_scene(seed: int, landscape: Landscape, events: tuple[Event, ...]) -> Sc
     edge = landscape.water_distance + np.float32(0.5) * gaussian_field(rng, shape, 2.0)
     dry = (landscape.land_cover == WATER) | (landscape.water_distance > SHORE_PX + 1)
     return Scene(
-        before=_state(seed, landscape, index=0),
-        after=_state(seed, changed_landscape(landscape, events), index=1),
+        before=_state(seed, landscape, changed=False),
+        after=_state(seed, changed_landscape(landscape, events), changed=True),
         wetness=np.asarray(wetness, dtype=np.float32),
         shore=np.where(dry, np.float32(np.inf), edge).astype(np.float32),
         events=events,
@@ -108,8 +108,8 @@ def changed_landscape(landscape: Landscape, events: tuple[Event, ...]) -> Landsc
     )
 
 
-def _state(seed: int, landscape: Landscape, *, index: int) -> LandState:
-    cover = make_cover(seed, landscape, index=index)
+def _state(seed: int, landscape: Landscape, *, changed: bool) -> LandState:
+    cover = make_cover(seed, landscape, changed=changed)
     return LandState(cover=cover, surface=make_surface(seed, cover), scatterers=make_scatterers(seed, cover))
 
 
