@@ -7,7 +7,9 @@ never a guess.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
+from typing import TypeGuard
 
 from catalogs.errors import ItemError
 
@@ -36,10 +38,17 @@ def number(document: Document, *names: str) -> float | None:
         value = document.get(name)
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise ItemError("unreadable", f"{name} must be a finite number, got {value!r}; correct the item")
+        if not is_finite(value):
+            raise ItemError("unreadable", f"{name} must be a finite number, got {value!r:.80}; correct the item")
         return float(value)
     return None
+
+
+def is_finite(value: object) -> TypeGuard[float]:
+    """Returns whether a JSON value is a number within float64: JSON knows no limit, and Python reads NaN out of it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return -sys.float_info.max <= value <= sys.float_info.max
 
 
 def fill_value(document: Document, name: str) -> float | None:
@@ -49,8 +58,8 @@ def fill_value(document: Document, name: str) -> float | None:
         return None
     if isinstance(value, str) and value.lower() in SPECIAL_NUMBERS:
         return SPECIAL_NUMBERS[value.lower()]
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ItemError("unreadable", f"{name} must be a number or 'nan', got {value!r}; correct the item")
+    if not is_finite(value):
+        raise ItemError("unreadable", f"{name} must be a number or 'nan', got {value!r:.80}; correct the item")
     return float(value)
 
 

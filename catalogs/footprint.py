@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from catalogs.errors import ItemError
+from catalogs.fields import is_finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,9 +129,9 @@ def _ring(polygon: object) -> Ring:
 
 
 def _numbers(value: object) -> list[float]:
-    if not isinstance(value, list) or not all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in value):
+    if not isinstance(value, list) or not all(is_finite(entry) for entry in value):
         raise ItemError("unreadable", f"coordinates must be a list of numbers, got {value!r:.80}; correct the item")
-    return [float(n) for n in value]
+    return [float(entry) for entry in value]
 
 
 def _unwind(ring: Ring) -> BaseGeometry:

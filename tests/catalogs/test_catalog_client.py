@@ -78,6 +78,13 @@ def test_retry_after_is_honoured(api, item, query, patience):
     assert time.monotonic() - started >= 1.0
 
 
+def test_a_retry_after_of_an_hour_does_not_hang_a_run(api, item, query, patience, monkeypatch):
+    monkeypatch.setattr("catalogs.client.LONGEST_WAIT_S", 0.1)
+    api.pages, api.faults = [[item()]], [(429, {"Retry-After": "3600"})]
+
+    assert len(search_api(query, api.provider, patience=patience).scenes) == 1
+
+
 def test_a_lasting_server_fault_is_a_transient_error_with_the_address(api, query, patience):
     api.faults = [(503, {})] * 10
 
@@ -219,3 +226,11 @@ def test_search_takes_the_address_of_an_api(api, item, query):
     api.pages = [[document]]
 
     assert len(search(query, api.address).scenes) == 1
+
+
+@pytest.mark.network
+def test_earth_search_itself_answers(query):
+    answer = search(replace(query, end=datetime(2021, 6, 8, tzinfo=UTC)), "earth-search")
+
+    assert answer.scenes
+    assert {row.reason for row in answer.skipped} <= {"duplicate", "outside", "superseded"}

@@ -50,7 +50,7 @@ SETS = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scene_set=SETS)
 def test_what_is_written_is_read(tmp_path, scene_set):
     path = tmp_path / "scenes.parquet"
