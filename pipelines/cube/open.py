@@ -86,4 +86,5 @@ def _decode(dataset: xr.Dataset, group: str) -> xr.Dataset:
     value = xr.Variable(stored.dims, pixels, attributes, encoding)
     reason = dataset["reason"]
     reason.attrs["flag_masks"] = np.asarray(reason.attrs["flag_masks"], dtype=reason.dtype)
-    return dataset.assign({name: value, "reason": reason})[[name, "valid", "reason"]]
+    images = {name: value, "valid": dataset["valid"], "reason": reason}
+    return dataset.drop_vars(list(images)).assign(images)

@@ -1,0 +1,380 @@
+"""Scenes in, a cube out: values, reasons, skips."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+import rasterio
+import xarray as xr
+from made_scenes import (
+    FIRST,
+    GRID,
+    digital_numbers,
+    optical_scene,
+    radar_scene,
+    scene_set,
+    truncate,
+    write_raster,
+)
+from rasterio.enums import Resampling
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform_bounds
+
+from catalogs import Asset, SceneOutcome, SceneSet
+from pipelines.cube import BuildOptions, build_cube, open_cube
+from pipelines.grid import TargetGrid
+from pipelines.schema import Reason
+
+BLOCKS = BuildOptions(chunk=16, num_threads=2)
+
+
+def build(folder, *scenes, grid=GRID, options=BLOCKS, **more):
+    return build_cube(scene_set(*scenes), grid, folder / "cube", options=options, **more)
+
+
+def outcomes(result):
+    return {outcome.id: (outcome.outcome, outcome.reason) for outcome in result.outcomes}
+
+
+def reasons(folder, group="s2", date=0):
+    return open_cube(folder / "cube", group).reason.isel(time=date).to_numpy()
+
+
+def test_reflectance_is_the_digital_number_under_the_scenes_rule(tmp_path):
+    dn = digital_numbers(1)
+    scene = optical_scene(
+        tmp_path, "a", bands={"B02": dn}, facts={"offset_applied": None, "processing_baseline": "05.09"}
+    )
+
+    build(tmp_path, scene)
+
+    cube = open_cube(tmp_path / "cube")
+    expected = ((dn.astype(np.int64) - 1000).astype(np.float64) * 1e-4).astype(np.float32)
+    np.testing.assert_array_equal(cube.reflectance.isel(time=0).sel(band="B02").to_numpy(), expected)
+    assert cube.radiometric_rule.item() == "baseline_with_offset"
+    assert '"offset_dn": -1000' in cube.radiometric_evidence.item()
+    assert cube.processing_baseline.item() == "05.09"
+
+
+def test_twenty_metre_bands_are_repeated_exactly(tmp_path):
+    coarse = digital_numbers(3, (15, 20))
+    ten, twenty = optical_scene(tmp_path, "ten", bands={"B02": digital_numbers(2)}), tmp_path / "B05.tif"
+    asset = Asset(band="B05", href=write_raster(twenty, coarse, size=20.0, nodata=0))
+
+    result = build(tmp_path, replace(ten, assets=(*ten.assets, asset)))
+
+    expected = np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)
+    packed = open_cube(tmp_path / "cube").reflectance.sel(band="B05").isel(time=0).to_numpy()
+    np.testing.assert_array_equal(np.rint(packed / 1e-4), expected)
+    assert result.notes == {}
+
+
+def test_finer_pixels_are_averaged(tmp_path):
+    fine = digital_numbers(4, (60, 80))
+    scene = optical_scene(tmp_path, "fine", bands={"B02": fine}, size=5.0, tiled=True, blockxsize=16, blockysize=16)
+
+    result = build(tmp_path, scene)
+
+    expected = fine.reshape(30, 2, 40, 2).mean(axis=(1, 3))
+    found = open_cube(tmp_path / "cube").reflectance.isel(time=0, band=0).to_numpy() / 1e-4
+    assert np.abs(found - expected).max() <= 0.5 + 1e-3
+    assert result.notes == {"fine": ("averaged from pixels of 5 m: B02",)}
+
+
+def test_radar_power_is_linear_whatever_the_item_holds(tmp_path):
+    power = np.random.default_rng(0).gamma(4.0, 0.02, GRID.shape)
+    decibels = (10 * np.log10(power)).astype("float32")
+    linear = radar_scene(tmp_path, "linear", bands={"VV": power.astype("float32")})
+    in_db = radar_scene(tmp_path, "in-db", day=1, bands={"VV": decibels}, unit="dB")
+
+    build(tmp_path, linear, in_db)
+
+    cube = open_cube(tmp_path / "cube", "s1")
+    np.testing.assert_array_equal(cube.power.isel(time=0, band=0).to_numpy(), power.astype("float32"))
+    expected = (10.0 ** (decibels.astype("float64") / 10.0)).astype("float32")
+    np.testing.assert_array_equal(cube.power.isel(time=1, band=0).to_numpy(), expected)
+    assert cube.radiometric_rule.to_numpy().tolist() == ["linear", "db"]
+    assert (cube.reason.to_numpy() == Reason.NOT_MASKED).all()
+    assert cube.valid.to_numpy().all()
+    assert cube.relative_orbit.to_numpy().tolist() == [88.0, 88.0]
+
+
+def test_reasons_come_from_the_classification_and_the_values(tmp_path):
+    scl = np.full(GRID.shape, 4)
+    scl[0, :5] = [3, 8, 10, 11, 1]
+    dn = {"B02": digital_numbers(1), "B04": digital_numbers(2)}
+    dn["B02"][1, 0], dn["B04"][1, 0] = 0, 0
+    dn["B02"][1, 1] = 0
+    dn["B04"][1, 2] = 40000
+
+    build(tmp_path, optical_scene(tmp_path, "a", bands=dn, scl=scl))
+
+    found = reasons(tmp_path)
+    expected = [Reason.CLOUD_SHADOW, Reason.CLOUD, Reason.CIRRUS, Reason.SNOW, Reason.SATURATED]
+    assert found[0, :5].tolist() == [int(reason) for reason in expected]
+    assert found[1, :3].tolist() == [int(Reason.NODATA), int(Reason.BORDER), int(Reason.SATURATED)]
+    assert (found[2:] == 0).all()
+    cube = open_cube(tmp_path / "cube").isel(time=0)
+    assert cube.valid[0, :5].to_numpy().tolist() == [False, False, False, True, False]
+    assert cube.valid[1, :4].to_numpy().tolist() == [False, False, False, True]
+    assert np.isnan(cube.reflectance[:, 1, 0]).all()
+    assert np.isnan(cube.reflectance[:, 1, 1]).to_numpy().tolist() == [True, False]
+    assert cube.reflectance[1, 1, 2].compute().item() == np.float32(3.2767)
+
+
+def test_without_a_classification_not_masked_stands(tmp_path):
+    build(tmp_path, optical_scene(tmp_path, "a"))
+
+    assert (reasons(tmp_path) == Reason.NOT_MASKED).all()
+    assert open_cube(tmp_path / "cube").valid.to_numpy().all()
+
+
+@pytest.mark.parametrize(
+    ("in_file", "in_item", "missing_value"),
+    [(0, None, 0), (65535, None, 65535), (None, 65535, 65535), (None, None, 0), (None, 0, 0), (65535, 0, 0)],
+)
+def test_nodata_is_known_from_the_file_the_item_or_the_product(tmp_path, in_file, in_item, missing_value):
+    dn = digital_numbers(1)
+    dn[3, 4] = missing_value
+    scene = optical_scene(tmp_path, "a", bands={"B02": dn}, nodata=in_file)
+    scene = replace(scene, assets=tuple(replace(asset, nodata=in_item) for asset in scene.assets))
+
+    build(tmp_path, scene)
+
+    missing = np.isnan(open_cube(tmp_path / "cube").reflectance.isel(time=0, band=0).to_numpy())
+    assert np.argwhere(missing).tolist() == [[3, 4]]
+    assert reasons(tmp_path)[3, 4] & Reason.NODATA
+
+
+def test_another_declared_nodata_leaves_zero_a_value(tmp_path):
+    dn = digital_numbers(1)
+    dn[3, 4], dn[3, 5] = 0, 65535
+
+    build(tmp_path, optical_scene(tmp_path, "a", bands={"B02": dn}, nodata=65535))
+
+    row = open_cube(tmp_path / "cube").reflectance.isel(time=0, band=0, y=3).to_numpy()
+    assert row[4] == 0.0
+    assert np.isnan(row[5])
+
+
+def test_a_scene_that_covers_half_the_grid_is_nodata_elsewhere(tmp_path):
+    dn = digital_numbers(1, (30, 20))
+    build(tmp_path, optical_scene(tmp_path, "west", bands={"B02": dn}, nodata=None))
+
+    values = open_cube(tmp_path / "cube").reflectance.isel(time=0, band=0).to_numpy()
+    np.testing.assert_array_equal(np.rint(values[:, :20] / 1e-4), dn)
+    assert np.isnan(values[:, 20:]).all()
+    assert (reasons(tmp_path)[:, 20:] & Reason.NODATA).all()
+
+
+def test_another_crs_is_warped_and_recorded(tmp_path):
+    rows, cols = np.mgrid[0:120, 0:140]
+    dn = (1000 + 20 * rows + 5 * cols).astype("uint16")
+    scl = np.full(dn.shape, 4)
+    scl[:, 60:] = 8
+    place = {"epsg": 32632, "corner": (238700.0, 5617500.0)}
+    with rasterio.open(write_raster(tmp_path / "probe.tif", dn, **place)) as file:
+        bounds = transform_bounds("EPSG:32631", file.crs, *GRID.bounds)
+    place["corner"] = (bounds[0] // 10 * 10 - 300, bounds[3] // 10 * 10 + 300)
+
+    result = build(tmp_path, optical_scene(tmp_path, "next-zone", bands={"B02": dn}, scl=scl, **place))
+
+    shared = {"crs": f"EPSG:{GRID.epsg}", "transform": rasterio.Affine(*GRID.transform), "width": 40, "height": 30}
+    with (
+        rasterio.open(tmp_path / "next-zone" / "B02.tif") as file,
+        WarpedVRT(file, resampling=Resampling.bilinear, **shared) as warped,
+    ):
+        expected = warped.read(1)
+    values = open_cube(tmp_path / "cube").reflectance.isel(time=0, band=0).to_numpy()
+    np.testing.assert_array_equal(np.rint(values / 1e-4), expected)
+    assert set(np.unique(reasons(tmp_path))) <= {0, int(Reason.CLOUD)}
+    assert result.notes == {
+        "next-zone": ("warped from EPSG:32632, bilinear: B02", "warped from EPSG:32632, nearest: SCL")
+    }
+    assert outcomes(result) == {"next-zone": ("used", None)}
+    assert "warped from EPSG:32632" in open_cube(tmp_path / "cube").radiometric_evidence.item()
+
+
+@pytest.mark.parametrize("in_file", [0, None])
+def test_a_warp_keeps_nodata_apart_from_its_neighbours(tmp_path, in_file):
+    dn = np.full((40, 50), 5000, dtype="uint16")
+    dn[10:20, 10:20] = 0
+    scene = optical_scene(tmp_path, "off", bands={"B02": dn}, nodata=in_file, corner=(663957.0, 5612044.0))
+    scene = replace(scene, assets=tuple(replace(asset, nodata=0.0) for asset in scene.assets))
+
+    result = build(tmp_path, scene)
+
+    values = open_cube(tmp_path / "cube").reflectance.isel(time=0, band=0).to_numpy()
+    assert set(np.unique(values[~np.isnan(values)])) == {np.float32(0.5)}
+    assert 64 <= np.isnan(values).sum() <= 121
+    assert result.notes["off"] == ("resampled from another pixel grid of EPSG:32631, bilinear: B02",)
+
+
+def test_decibels_are_never_interpolated(tmp_path):
+    decibels = np.where(np.indices((40, 50)).sum(axis=0) % 2, -5.0, -25.0).astype("float32")
+    scene = radar_scene(tmp_path, "off", bands={"VV": decibels}, unit="dB", corner=(663957.0, 5612044.0))
+
+    result = build(tmp_path, scene)
+
+    found = np.unique(open_cube(tmp_path / "cube", "s1").power.to_numpy())
+    np.testing.assert_allclose(found, [10**-2.5, 10**-0.5], rtol=1e-6)
+    assert "nearest" in result.notes["off"][0]
+
+
+def test_every_unusable_scene_ends_with_its_reason(tmp_path):
+    good = optical_scene(tmp_path, "good")
+    cut = optical_scene(tmp_path, "cut", day=1, tiled=True, blockxsize=16, blockysize=16)
+    truncate(cut.asset("B04").href)
+    gone = optical_scene(tmp_path, "gone", day=2)
+    gone = replace(gone, assets=tuple(replace(asset, href=str(tmp_path / "no.tif")) for asset in gone.assets))
+    away = optical_scene(tmp_path, "away", day=3, corner=(700000.0, 5612000.0))
+    other = optical_scene(tmp_path, "other", day=4, bands={"B09": digital_numbers(1)})
+    empty = optical_scene(tmp_path, "empty", day=5, bands={"B02": np.zeros(GRID.shape, "uint16")})
+    nan = radar_scene(tmp_path, "nan", bands={"VV": np.full(GRID.shape, np.nan, "float32")})
+    raw = radar_scene(tmp_path, "raw", day=1, bands={"VV": digital_numbers(1)}, unit=None, nodata=0)
+    classes = optical_scene(tmp_path, "classes", day=6, scl=np.full(GRID.shape, 77))
+    before = SceneOutcome(id="before", collection="sentinel-2-l2a", outcome="skipped", reason="too_cloudy")
+    scenes = scene_set(good, cut, gone, away, other, empty, nan, raw, classes)
+    found = SceneSet(scenes=scenes.scenes, skipped=(before,))
+
+    result = build_cube(found, GRID, tmp_path / "cube", options=BLOCKS)
+
+    assert outcomes(result) == {
+        "good": ("used", None),
+        "cut": ("skipped", "unreadable"),
+        "gone": ("skipped", "unreadable"),
+        "away": ("skipped", "outside"),
+        "other": ("skipped", "missing_asset"),
+        "empty": ("skipped", "all_nodata"),
+        "nan": ("skipped", "all_nodata"),
+        "raw": ("skipped", "uncalibrated"),
+        "classes": ("skipped", "unreadable"),
+        "before": ("skipped", "too_cloudy"),
+    }
+    details = {outcome.id: outcome.detail for outcome in result.outcomes}
+    assert "B04.tif" in details["cut"]
+    assert "no.tif" in details["gone"]
+    assert "77" in details["classes"]
+    assert result.added == ("good",)
+    assert result.dates == {"s2": 1}
+
+    again = build_cube(found, GRID, tmp_path / "cube", options=BLOCKS)
+
+    assert not again.changed
+    assert again.ref == result.ref
+    assert outcomes(again) == outcomes(result)
+
+
+def test_a_missing_band_is_nan_and_said_so(tmp_path):
+    both, one = (
+        optical_scene(tmp_path, "both"),
+        optical_scene(tmp_path, "one", day=1, bands={"B02": digital_numbers(7)}),
+    )
+
+    result = build(tmp_path, both, one)
+
+    cube = open_cube(tmp_path / "cube")
+    assert np.isnan(cube.reflectance.isel(time=1).sel(band="B04")).all()
+    assert cube.valid.isel(time=1).to_numpy().all()
+    assert {outcome.id: outcome.detail for outcome in result.outcomes} == {"both": "", "one": "without B04"}
+
+
+def test_bands_that_are_asked_for_come_in_their_order(tmp_path):
+    scene = optical_scene(
+        tmp_path, "a", bands={band: digital_numbers(i) for i, band in enumerate(("B01", "B02", "B04"))}
+    )
+
+    build(tmp_path, scene, options=BuildOptions(bands_s2=("B04", "B01")))
+
+    cube = open_cube(tmp_path / "cube")
+    assert cube.band.to_numpy().tolist() == ["B04", "B01"]
+    assert cube.common_name.to_numpy().tolist() == ["red", "coastal"]
+
+
+def test_tiles_of_one_pass_make_one_date(tmp_path):
+    west = optical_scene(tmp_path, "west", bands={"B02": digital_numbers(1, (30, 25))})
+    east = optical_scene(
+        tmp_path,
+        "east",
+        bands={"B02": digital_numbers(2, (30, 25))},
+        corner=(GRID.x_min + 150.0, GRID.y_max),
+        facts={"time": FIRST + timedelta(seconds=14), "offset_applied": None, "processing_baseline": "04.00"},
+    )
+
+    result = build(tmp_path, west, east)
+
+    cube = open_cube(tmp_path / "cube")
+    assert result.dates == {"s2": 1}
+    assert cube.scene_ids.item() == "west east"
+    assert cube.radiometric_rule.item() == "flag baseline_with_offset"
+    values = np.rint(cube.reflectance.isel(time=0, band=0).to_numpy() / 1e-4)
+    np.testing.assert_array_equal(values[:, :25], digital_numbers(1, (30, 25)))
+    np.testing.assert_array_equal(values[:, 25:], digital_numbers(2, (30, 25))[:, 10:].astype(int) - 1000)
+
+
+def test_a_mosaic_goes_on_without_a_damaged_tile(tmp_path):
+    west = optical_scene(
+        tmp_path, "west", bands={"B02": digital_numbers(1, (30, 25))}, tiled=True, blockxsize=16, blockysize=16
+    )
+    east = optical_scene(
+        tmp_path,
+        "east",
+        bands={"B02": digital_numbers(2, (30, 25))},
+        corner=(GRID.x_min + 150.0, GRID.y_max),
+        facts={"time": FIRST + timedelta(seconds=14)},
+    )
+    whole = (tmp_path / "west" / "B02.tif").read_bytes()
+    truncate(west.asset("B02").href, share=0.6)
+
+    first = build(tmp_path, west, east)
+    rerun = build(tmp_path, west, east)
+
+    assert outcomes(first) == {"west": ("skipped", "unreadable"), "east": ("used", None)}
+    assert not rerun.changed
+    (tmp_path / "west" / "B02.tif").write_bytes(whole)
+    mended = build(tmp_path, west, east)
+    assert mended.added == ("west", "east")
+    assert mended.dates == {"s2": 1}
+    assert not np.isnan(open_cube(tmp_path / "cube").reflectance.to_numpy()).any()
+
+
+def test_the_cube_does_not_hang_on_chunks_and_threads(tmp_path):
+    scenes = [optical_scene(tmp_path, f"o{day}", day=day, corner=(663957.0, 5612044.0)) for day in range(2)]
+    cubes = []
+    for name, options in (("a", BuildOptions(chunk=7, num_threads=3)), ("b", BuildOptions(num_threads=1))):
+        build_cube(scene_set(*scenes), GRID, tmp_path / name, options=options)
+        cubes.append(open_cube(tmp_path / name).load().drop_attrs())
+    xr.testing.assert_identical(*cubes)
+
+
+def test_a_grid_of_many_chunks_is_cut_as_asked(tmp_path):
+    wide = TargetGrid(epsg=32631, resolution=10.0, x_min=664000.0, y_max=5612000.0, width=50, height=33)
+
+    build(tmp_path, optical_scene(tmp_path, "a"), grid=wide)
+
+    cube = open_cube(tmp_path / "cube")
+    assert cube.reflectance.encoding["chunks"] == (1, 1, 16, 16)
+    assert cube.reflectance.chunks == ((1,), (1, 1), (16, 16, 1), (16, 16, 16, 2))
+
+
+def test_evidence_holds_what_the_pixels_say(tmp_path):
+    dn = digital_numbers(1, low=100, high=300)
+    scene = optical_scene(
+        tmp_path, "dark", bands={"B02": dn}, facts={"offset_applied": None, "processing_baseline": "05.09"}
+    )
+
+    result = build(tmp_path, scene)
+
+    assert result.notes == {"dark": ("100% of B02 is negative under baseline_with_offset: check the item",)}
+
+
+def test_progress_is_told_after_each_date(tmp_path):
+    told = []
+
+    build(tmp_path, optical_scene(tmp_path, "a"), radar_scene(tmp_path, "b"), on_progress=told.append)
+
+    assert [(step.stage, step.done, step.total, step.label) for step in told] == [
+        ("cube", 1, 2, "s2 2021-03-01"),
+        ("cube", 2, 2, "s1 2021-03-01"),
+    ]
