@@ -47,7 +47,7 @@ def sentinel2(item_id: str = "S2A_31UFS_20210601_0_L2A", **changes: Any) -> dict
         "nir": {"href": f"{COGS}/B08.tif", "eo:bands": [{"name": "nir"}], "raster:bands": [raster], "roles": ["data"]},
         "scl": {"href": f"{COGS}/SCL.tif", "raster:bands": [{"nodata": 0, "data_type": "uint8"}], "roles": ["data"]},
     }
-    ring = changes.pop("ring", RING)
+    ring = copy.deepcopy(changes.pop("ring", RING))
     document = {
         "type": "Feature",
         "stac_version": "1.0.0",

@@ -2,7 +2,7 @@
 
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalogs.errors import ItemError
@@ -19,6 +19,7 @@ def wrapped(ring):
     return tuple(((x + 180) % 360 - 180, y) for x, y in ring)
 
 
+@settings(deadline=None)
 @given(st.floats(-179.9, 178.9), st.floats(-0.9, 0.9))
 def test_overlap_does_not_depend_on_where_the_antimeridian_lies(place, distance):
     here = area_of((SQUARE,)), area_of((shifted(SQUARE, distance),))
