@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 PRODUCT_URI = re.compile(r"_N(?P<major>\d{2})(?P<minor>\d{2})_R(?P<orbit>\d{3})_T(?P<tile>\w{5})_")
 """Sentinel-2 product name after S2-PDGS-TAS-DI-PSD: baseline, relative orbit and tile stand in it."""
 
+RADAR_LEVEL = ("sar:product_type", "processing:level")
+OPTICAL_LEVEL = ("processing:level", "s2:product_type")
 RIGHT_ANGLE_DEG = 90.0
 
 
@@ -134,7 +136,7 @@ def _read_scene(
         view_azimuth_deg=number(properties, "view:azimuth"),
         view_incidence_deg=number(properties, "view:incidence_angle"),
         item_href=_own_href(found),
-        product_type=text(properties, "sar:product_type", "processing:level", "s2:product_type"),
+        product_type=text(properties, *(RADAR_LEVEL if sensor.polarisations else OPTICAL_LEVEL)),
     )
     generated = optional_instant(properties, "s2:generation_time", "s1:processing_datetime", "processing:datetime")
     return ReadScene(scene=scene, generated=generated)

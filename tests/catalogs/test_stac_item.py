@@ -209,6 +209,7 @@ def test_a_pair_of_sensors_gives_two_scenes_with_their_own_times(shared_data):
     assert (radar.platform, optical.platform) == ("sentinel-1a", "sentinel-2b")
     assert radar.time == datetime(2017, 9, 25, 4, 32, 56, tzinfo=UTC)
     assert optical.time == datetime(2017, 9, 24, 9, 30, 20, tzinfo=UTC)
+    assert (radar.product_type, optical.product_type) == ("GRD", "")
     assert {asset.unit for asset in radar.assets} == {"dB"}
     assert len(optical.assets) == 12
 
