@@ -106,6 +106,8 @@ class RunReport:
 def final_status(*, changed: bool, scenes: tuple[SceneRow, ...], products: tuple[ProductRow, ...]) -> Status:
     """Returns how a run that did not fail ended.
 
+    A product that the dates at hand cannot give (`not_made`, with its reason) is no gap: no observation was lost.
+
     Args:
         changed: True where the cube gained a date.
         scenes: Every matched item.
@@ -115,8 +117,7 @@ def final_status(*, changed: bool, scenes: tuple[SceneRow, ...], products: tuple
     if not changed and not written:
         return "NoNewData"
     lost = any(row.reason in LOSS_REASONS for row in scenes)
-    unmade = any(product.state == "not_made" for product in products)
-    return "CompletedWithGaps" if lost or unmade else "Completed"
+    return "CompletedWithGaps" if lost else "Completed"
 
 
 def write_atomically(path: Path, text: str) -> None:
