@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pipelines.inference import channels, epochs
     from pipelines.inference.errors import InferenceError
     from pipelines.inference.options import InferenceOptions, PredictionRef
-    from pipelines.inference.predict import predict
+    from pipelines.inference.prediction import predict
     from pipelines.inference.store import open_prediction
 
 __all__ = [
@@ -29,7 +29,7 @@ __getattr__, __dir__, _ = lazy.attach(
     submod_attrs={
         "errors": ["InferenceError"],
         "options": ["InferenceOptions", "PredictionRef"],
-        "predict": ["predict"],
+        "prediction": ["predict"],
         "store": ["open_prediction"],
     },
 )

@@ -77,14 +77,8 @@ def read_slab(
         rows: Pixel rows within the grid.
         num_workers: Threads.
     """
-    tasks: dict[str, list[object]] = {}
-    for group, dataset in cube.items():
-        modality = next((name for name in modalities if MODALITY_GROUP[name] == group), None)
-        used = set(plan.dates(group)) if modality else set()
-        tasks[group] = [
-            _date(dataset.isel(time=index, y=rows), group, modality if index in used else None)
-            for index in range(dataset.sizes["time"])
-        ]
+    feeds: dict[str, CubeModality] = {MODALITY_GROUP[name]: name for name in modalities}
+    tasks = {group: _tasks(dataset, group, plan, feeds.get(group), rows) for group, dataset in cube.items()}
     read = cast("dict[str, list[_Read]]", run(tasks, num_workers))
     stacks: dict[CubeModality, Stack] = {}
     observed: dict[str, BoolArray] = {}
@@ -149,15 +143,30 @@ def cut(stack: Stack, window: Window, slab_top: int) -> tuple[FloatArray, BoolAr
     return values, valid
 
 
-def _date(date: xr.Dataset, group: str, modality: CubeModality | None) -> object:
-    """Returns the task that reads one date; only its reasons where it feeds no modality."""
-    if modality is None:
-        return task(_reason_only, date["reason"].data)
-    ids = [str(band) for band in date["band"].to_numpy()]
-    wanted = [index for index, band in enumerate(ids) if band in MODALITY_BANDS[modality]]
-    values = date[VALUE_NAME[group]].isel(band=wanted)
+def _tasks(dataset: xr.Dataset, group: str, plan: Epochs, modality: CubeModality | None, rows: slice) -> list[object]:
+    """Returns one task a date: its rows, or only their reasons where the date feeds no modality.
+
+    Arrays are indexed as Dask arrays: `isel` on a dataset takes as long as reading, with so many coordinates.
+    """
+    reason, valid, values = (dataset[name].data for name in ("reason", "valid", VALUE_NAME[group]))
+    used = plan.dates(group) if modality else ()
+    ids = [str(band) for band in dataset["band"].to_numpy()]
+    wanted = [index for index, band in enumerate(ids) if modality and band in MODALITY_BANDS[modality]]
     bands = tuple(ids[index] for index in wanted)
-    return task(_normalised, date["reason"].data, values.data, date["valid"].data, bands=bands, modality=modality)
+    whole = len(wanted) == len(ids)
+    return [
+        task(
+            _normalised,
+            reason[date, rows],
+            values[date, :, rows] if whole else values[date, :, rows][wanted],
+            valid[date, rows],
+            bands=bands,
+            modality=modality,
+        )
+        if date in used
+        else task(_reason_only, reason[date, rows])
+        for date in range(dataset.sizes["time"])
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ import torch
 import xarray as xr
 
 from pipelines.cube import CubeRef
-from pipelines.inference.predict import Source, TrainedModel
+from pipelines.inference.prediction import Source, TrainedModel
 from pipelines.schema import Reason, reason_attrs
 from ringmoe_core import RingMoE, RingMoEConfig
 

@@ -8,7 +8,7 @@ from made_up_cube import made_up_source, stored_cube
 
 from pipelines.cube import CubeError, CubeRef
 from pipelines.inference import InferenceError, InferenceOptions, open_prediction, predict
-from pipelines.inference.predict import open_groups
+from pipelines.inference.prediction import open_groups
 from pipelines.legend import CHANGE, LAND_COVER
 from ringmoe_core import CheckpointMetadata, RingMoE, nano, save_checkpoint
 
