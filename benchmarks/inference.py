@@ -162,11 +162,10 @@ def report(pairs, *, as_json, windows, workers):
         return
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(f"{row['name']}: {windows} windows of 128 px, {workers} threads, peak memory {peak:.2f} GiB")
+    verdict = "ok" if row["ok"] else "BELOW THE FLOOR"
     print(f"  bare forward      {row['peer']:8.3f} windows/s")
     print(f"  Zarr to product   {row['ours']:8.3f} windows/s")
-    print(
-        f"  ratio {row['ratio']:.3f} (in CPU time {busy['ratio']:.3f}), floor {FLOOR}, goal {GOAL}: {'ok' if row['ok'] else 'BELOW THE FLOOR'}"
-    )
+    print(f"  ratio {row['ratio']:.3f} (in CPU time {busy['ratio']:.3f}), floor {FLOOR}, goal {GOAL}: {verdict}")
 
 
 if __name__ == "__main__":

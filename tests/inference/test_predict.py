@@ -133,12 +133,12 @@ def slow_map(source, trained, options):
     return job, sums[:-1] / sums[-1]
 
 
-def slow_change(job, source, probabilities, y, x):
+def slow_change(job, valid, probabilities, y, x):
     """The best split of one pixel with the dates around it, after the definition."""
     seen = []
     for entry in job.seen:
         date = job.plan.dates(entry.group)[entry.index]
-        if bool(source.groups[entry.group]["valid"][date, y, x]):
+        if valid[entry.group][date, y, x]:
             seen.append((entry.epoch, entry.day))
     best = None
     num = len(job.plan)
@@ -162,11 +162,12 @@ def test_equals_the_slow_map(tmp_path):
     assert np.isnan(got["land_cover_probability"].to_numpy()[:, ~observed]).all()
     assert (~observed).sum() == 7 * 9
     change = wanted[7:].reshape(-1, 4, 70, 90)
+    valid = {group: dataset["valid"].to_numpy() for group, dataset in source.groups.items()}
     names = ("change_split", "change_before", "change_after", "n_before", "n_after")
     for y, x in np.ndindex(70, 90):
         if (y * 90 + x) % 11:
             continue
-        _, *expected = slow_change(job, source, change[:, :, y, x], y, x)
+        _, *expected = slow_change(job, valid, change[:, :, y, x], y, x)
         values = [int(got[name].to_numpy()[y, x]) for name in names]
         assert values == expected, (y, x)
         found = got["change_probability"].to_numpy()[:, y, x]
