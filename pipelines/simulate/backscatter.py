@@ -33,7 +33,7 @@ MOISTURE_DB = {"VV": 5.0, "VH": 3.0}
 """From dry to saturated bare soil; Ulaby and Long 2014, Microwave Radar and Radiometric Remote Sensing, chapter 10."""
 
 WIND_DB = {"VV": 5.5, "VH": 3.5}
-"""From calm to 10 m/s over small inland water (Martinis and Rieke 2015 report a spread of 8 dB)."""
+"""From calm to strong wind over small inland water; chosen so that the roughest water overlaps the smoothest soil."""
 
 LOOKS = 4.9
 """Looks of an IW GRDH product in theory; 4.4 are measured (Sentinel-1 product definition)."""

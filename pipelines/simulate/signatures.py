@@ -10,7 +10,8 @@ between parcels and that between the pixels of a parcel, both the same on all da
 - Dostalova et al. 2018, International Journal of Remote Sensing 39 7738, doi:10.1080/01431161.2018.1479788: forest.
 - Martinis and Rieke 2015, Remote Sensing 7 7732, doi:10.3390/rs70607732: water and flooded vegetation.
 
-Values are rounded to 0.2 dB and stand for the middle of what the sources give.
+The values are approximate, in steps of 0.2 dB: chosen within the ranges that the sources report, not copied from a
+single table.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """Reflectance of pure materials in the Sentinel-2 bands, one table, each row with its source.
 
-The rows are rounded to 0.005 at the band centres. Sources:
+The rows are approximate, at the band centres and in steps of 0.005: typical spectra within what the sources show, not
+copies of single samples. Sources:
 
-- splib07: Kokaly et al. 2017, USGS Spectral Library Version 7, doi:10.3133/ds1035 (grass, dry grass, soils, concrete,
-  tile and asphalt chapters).
-- PROSAIL: Jacquemoud et al. 2009, Remote Sensing of Environment 113 S56-S66, doi:10.1016/j.rse.2008.01.026 (canopies of
-  leaf area index 3 to 5; forest rows lowered for crown shadow as in Rautiainen et al. 2018, Remote Sensing 10, 258).
-- Herold et al. 2004, IEEE TGRS 42 1907-1919, doi:10.1109/TGRS.2004.831857: roofs and roads of a city.
-- water: Bi et al. 2023 and Bukata et al. 1995 ranges for clear and for sediment-laden inland water, with the residual
-  sky glint of an atmospheric correction (0.01 to 0.02) included.
+- splib07: Kokaly et al. 2017, USGS Spectral Library Version 7, doi:10.3133/ds1035 (dry grass, soils, man-made).
+- PROSAIL: Jacquemoud et al. 2009, Remote Sensing of Environment 113 S56, doi:10.1016/j.rse.2008.01.026 (canopies of
+  leaf area index 3 to 5); forest is lowered for the shadow between crowns, see Rautiainen et al. 2018, Remote Sensing
+  10 207, doi:10.3390/rs10020207.
+- Herold et al. 2004, Remote Sensing of Environment 91 304, doi:10.1016/j.rse.2004.02.013: roofs and roads of a city.
+- water: Bukata et al. 1995, Optical Properties and Remote Sensing of Inland and Coastal Waters, clear and turbid
+  lakes, with the 0.01 to 0.02 of sky glint that an atmospheric correction leaves.
 """
 
 from __future__ import annotations
