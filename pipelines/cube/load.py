@@ -7,15 +7,17 @@ What stackstac is told, and why its defaults are not used (0.5.1):
 - A fill value of the dtype: a plain Python int is refused for uint16.
 - Minimal items made here: relative hrefs and `datetime: null` are not understood, and the box it drops rasters by comes
   from the item, right or not. Every raster is read through; `resampling.misses_grid` says what lies outside.
-- No error read as nodata. A declared nodata value that the file lacks is put on a virtual dataset where the raster is
-  warped, so that bilinear weights leave those pixels out.
+- No error read as nodata, and a reader of our own (see `reader`), which also leaves a nodata value that only the item
+  declares out of bilinear weights.
+- Chunks of a fixed size where a raster is warped, so that no value hangs on the chunks of the cube.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import dask.array as da
 import dask.base
@@ -26,6 +28,7 @@ import stackstac
 from rasterio.enums import Resampling as RasterioResampling
 
 from pipelines.cube.errors import ReadFailed
+from pipelines.cube.reader import GridReader, RasterUnreadable, gdal_environment
 from pipelines.cube.resampling import RasterHeader, Resampling
 
 if TYPE_CHECKING:
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
     from pipelines.grid import Block, TargetGrid
 
     Pixels: TypeAlias = NDArray[np.integer] | NDArray[np.floating]
+
+WARP_CHUNK: Final = 512
+"""Side in pixels of the windows in which a warped raster is read, from the upper left of the grid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +65,20 @@ class Plane:
         if self.dtype.kind == "f":
             return math.nan
         declared = self.header.nodata if self.asset.nodata is None else self.asset.nodata
-        limits = np.iinfo(self.dtype)
-        fits = declared is not None and math.isfinite(declared) and limits.min <= declared <= limits.max
-        return float(declared) if fits and declared is not None and declared == int(declared) else 0.0
+        return 0.0 if declared is None or not self._holds(declared) else float(declared)
+
+    @property
+    def declared_nodata(self) -> float | None:
+        """The item's nodata where the raster's type can hold it, for a file that has none of its own."""
+        nodata = self.asset.nodata
+        return nodata if nodata is not None and self._holds(nodata) else None
+
+    def _holds(self, number: float) -> bool:
+        stored = np.dtype(self.header.dtype)
+        if stored.kind == "f":
+            return True
+        limits = np.iinfo(stored)
+        return math.isfinite(number) and limits.min <= number <= limits.max and number == int(number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +99,11 @@ class LazyScene:
             ReadFailed: A raster is missing, truncated or damaged.
         """
         names = list(self.arrays)
+        lazy = (self.arrays[name][block.slices] for name in names)
         try:
-            pixels = dask.base.compute(*(self.arrays[name][block.slices] for name in names), scheduler="synchronous")  # type: ignore[no-untyped-call]
-        except RuntimeError as error:  # stackstac's, around rasterio's
-            raise _read_failed(self.scene_id, error) from error
+            pixels = dask.base.compute(*lazy, scheduler="synchronous")  # type: ignore[no-untyped-call]
+        except RasterUnreadable as error:
+            raise ReadFailed(scene_id=self.scene_id, href=error.href, cause=error.cause) from error
         return dict(zip(names, pixels, strict=True))
 
 
@@ -96,7 +114,7 @@ def read_header(asset: Asset, scene_id: str) -> RasterHeader:
         ReadFailed: It cannot be opened, holds several bands or has no CRS.
     """
     try:
-        with rasterio.open(asset.href, sharing=False) as raster:
+        with gdal_environment(), rasterio.open(asset.href, sharing=False) as raster:
             crs, count = raster.crs, raster.count
             header = RasterHeader(
                 epsg=crs.to_epsg() if crs else None,
@@ -124,9 +142,10 @@ def open_scene(scene_id: str, planes: Mapping[str, Plane], grid: TargetGrid, *, 
         grid: The target.
         chunk: Side of a lazy chunk in pixels.
     """
-    alike: dict[tuple[str, str, str], list[str]] = {}
+    alike: dict[str, list[str]] = {}
     for band, plane in planes.items():
-        alike.setdefault((plane.resampling.method, str(plane.dtype), repr(plane.fill)), []).append(band)
+        same = (plane.resampling, plane.dtype, plane.fill, plane.declared_nodata)
+        alike.setdefault(repr(same), []).append(band)
     arrays: dict[str, da.Array] = {}
     for bands in alike.values():
         stacked = _stack({band: planes[band] for band in bands}, grid, chunk)
@@ -135,12 +154,12 @@ def open_scene(scene_id: str, planes: Mapping[str, Plane], grid: TargetGrid, *, 
 
 
 def _stack(planes: Mapping[str, Plane], grid: TargetGrid, chunk: int) -> da.Array:
-    """Stacks planes that share method, dtype and fill; dims (band, y, x)."""
+    """Stacks planes that share resampling, dtype and nodata; dims (band, y, x)."""
     first = next(iter(planes.values()))
     item = {
         "id": "scene",
         "properties": {"datetime": "1970-01-01T00:00:00Z", "proj:epsg": grid.epsg, "proj:bbox": list(grid.bounds)},
-        "assets": {band: {"href": _href(plane)} for band, plane in planes.items()},
+        "assets": {band: {"href": plane.asset.href} for band, plane in planes.items()},
     }
     stacked = stackstac.stack(
         [item],
@@ -150,7 +169,7 @@ def _stack(planes: Mapping[str, Plane], grid: TargetGrid, chunk: int) -> da.Arra
         resolution=grid.resolution,
         snap_bounds=False,
         resampling=RasterioResampling[first.resampling.method],
-        chunksize=chunk,
+        chunksize=WARP_CHUNK if first.resampling.note else chunk,
         dtype=first.dtype,
         fill_value=first.dtype.type(first.fill),
         rescale=False,
@@ -159,25 +178,7 @@ def _stack(planes: Mapping[str, Plane], grid: TargetGrid, chunk: int) -> da.Arra
         properties=False,
         band_coords=False,
         errors_as_nodata=(),
+        reader=functools.partial(GridReader, nodata=first.declared_nodata, kernel_scale=first.resampling.kernel_scale),
     )
     lazy: da.Array = stacked.data[0]
     return lazy
-
-
-def _href(plane: Plane) -> str:
-    nodata, href = plane.asset.nodata, plane.asset.href
-    if plane.resampling.method == "nearest" or nodata is None or plane.header.nodata is not None:
-        return href
-    source = f"/vsicurl/{href}" if href.startswith(("http://", "https://")) else href
-    return f"vrt://{source}?a_nodata={nodata:g}"
-
-
-def _read_failed(scene_id: str, error: RuntimeError) -> ReadFailed:
-    """Returns the failure with rasterio's own words; any other RuntimeError is raised again as it is."""
-    if not isinstance(error.__cause__, rasterio.errors.RasterioError):
-        raise error
-    deepest: BaseException = error.__cause__
-    while deepest.__cause__ is not None:
-        deepest = deepest.__cause__
-    text = str(error)
-    return ReadFailed(scene_id=scene_id, href=text.split("'")[1] if "'" in text else scene_id, cause=str(deepest))

@@ -17,6 +17,9 @@ that of power."""
 _TOLERANCE_PX = 1e-6
 """Of a pixel: far above float64 noise of coordinates, far below anything that matters."""
 
+_ONE_TO_ONE = 0.75
+"""Pixels of the next UTM zone measure 0.99 or 1.01 of ours; a wider kernel would only blur them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RasterHeader:
@@ -46,6 +49,10 @@ class Resampling:
     note: str
     """'' where the stored values stand on the grid as they are: the same pixels, or larger ones repeated."""
 
+    kernel_scale: float = 1.0
+    """Side of a raster pixel over that of a grid pixel where the raster is finer, so that the kernel spans the grid
+    pixel; 1 where it is not."""
+
 
 def choose_resampling(header: RasterHeader, grid: TargetGrid, meaning: Meaning) -> Resampling:
     """Returns how a raster is brought to the grid.
@@ -67,11 +74,12 @@ def choose_resampling(header: RasterHeader, grid: TargetGrid, meaning: Meaning) 
         return Resampling(method="nearest", note="")
     finer = same_crs and _is_whole_multiple(header, grid)
     if finer and meaning == "quantity":
-        return Resampling(method="average", note=f"averaged from pixels of {header.transform[0]:g} m")
+        note = f"averaged from pixels of {header.transform[0]:g} m"
+        return Resampling(method="average", note=note, kernel_scale=header.transform[0] / grid.resolution)
     method: Method = "bilinear" if meaning == "quantity" else "nearest"
     source = f"EPSG:{header.epsg}" if header.epsg is not None else (header.crs[:60] or "an unnamed CRS")
     what = f"resampled from another pixel grid of {source}" if same_crs else f"warped from {source}"
-    return Resampling(method=method, note=f"{what}, {method}")
+    return Resampling(method=method, note=f"{what}, {method}", kernel_scale=_kernel_scale(header, grid))
 
 
 def misses_grid(header: RasterHeader, grid: TargetGrid) -> bool:
@@ -92,6 +100,22 @@ def misses_grid(header: RasterHeader, grid: TargetGrid) -> bool:
             return False
     x_min, y_min, x_max, y_max = grid.bounds
     return bounds[2] <= x_min or bounds[0] >= x_max or bounds[3] <= y_min or bounds[1] >= y_max
+
+
+def _kernel_scale(header: RasterHeader, grid: TargetGrid) -> float:
+    """Returns the ratio of pixel sides at the raster's centre; 1 from three quarters up."""
+    a, b, c, d, e, f = header.transform
+    height, width = header.shape
+    cols, rows = (width / 2, width / 2 + 1, width / 2), (height / 2, height / 2, height / 2 + 1)
+    xs = [c + a * col + b * row for col, row in zip(cols, rows, strict=True)]
+    ys = [f + d * col + e * row for col, row in zip(cols, rows, strict=True)]
+    if header.epsg != grid.epsg:
+        from pyproj import Transformer
+
+        xs, ys = Transformer.from_crs(header.crs, grid.epsg, always_xy=True).transform(xs, ys)
+    sides = [math.hypot(xs[i] - xs[0], ys[i] - ys[0]) for i in (1, 2)]
+    ratio = math.sqrt(sides[0] * sides[1]) / grid.resolution
+    return ratio if ratio < _ONE_TO_ONE else 1.0
 
 
 def _covers_whole_pixels(header: RasterHeader, grid: TargetGrid) -> bool:
