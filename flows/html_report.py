@@ -42,6 +42,14 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PanelGroup:
+    """Pictures that belong side by side."""
+
+    title: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegionView:
     """One region with its pictures."""
 
@@ -51,7 +59,7 @@ class RegionView:
     """One paragraph under the title."""
 
     report: RunReport
-    panels: tuple[Panel, ...]
+    groups: tuple[PanelGroup, ...]
     facts: tuple[tuple[str, str], ...] = ()
 
 
@@ -128,10 +136,14 @@ def _view(view: RegionView) -> str:
     facts = "".join(f"<div><dt>{escape(key)}</dt><dd>{escape(value)}</dd></div>" for key, value in view.facts)
     status = f'<span class="status {view.report.status}">{view.report.status}</span>'
     badge = f'<span class="badge {view.kind}">{view.kind}</span>'
-    panels = "".join(_panel(panel) for panel in view.panels)
+    groups = "".join(
+        f'<section class="group"><h4>{escape(group.title)}</h4>'
+        f'<div class="panels">{"".join(_panel(panel) for panel in group.panels)}</div></section>'
+        for group in view.groups
+    )
     return (
         f'<article class="{view.kind}"><h3>{escape(view.title)} {badge} {status}</h3><p>{escape(view.lead)}</p>'
-        f'<div class="panels">{panels}</div><dl>{facts}</dl></article>'
+        f"{groups}<dl>{facts}</dl></article>"
     )
 
 

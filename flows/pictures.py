@@ -38,6 +38,7 @@ POWER_FLOOR: Final = 1e-5
 RAMP: Final = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 """Five colours from dark violet to yellow, even in lightness, legible without colour vision."""
 
+NO_DAY_COLOUR: Final = (238, 238, 234, 255)
 EPOCH: Final = date(1970, 1, 1)
 PERCENT_NODATA: Final = 255
 
@@ -69,8 +70,10 @@ def percent(values: Codes) -> bytes:
 
 
 def days(values: npt.NDArray[np.integer], first: int, last: int) -> bytes:
-    """Returns a PNG of days since 1970-01-01 on the ramp from `first` to `last`; negative days are transparent."""
-    return encode_png(_ramp((values.astype(np.float32) - first) / max(last - first, 1), values < 0))
+    """Returns a PNG of days since 1970-01-01 on the ramp from `first` to `last`; negative days (none) are pale grey."""
+    image = _ramp((values.astype(np.float32) - first) / max(last - first, 1), values < 0)
+    image[values < 0] = NO_DAY_COLOUR
+    return encode_png(image)
 
 
 def agreement(mapped: Codes, truth: Codes, nodata: int) -> bytes:
