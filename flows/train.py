@@ -79,8 +79,10 @@ def run_training(
     """
     import torch
 
+    from pipelines.inference.heap import keep_heap
     from ringmoe_core import RingMoE, save_checkpoint
 
+    keep_heap()
     started = time.monotonic()
     say(f"rendering {config.regions + config.validation_regions + config.test_regions} simulated regions")
     train = render(range(TRAIN_SEED, TRAIN_SEED + config.regions), workers=config.workers)

@@ -120,7 +120,8 @@ def change_features(stacks: tuple[npt.NDArray[np.float32], ...], split: int) -> 
         after = _mean(values[split + 1 : split + 3])
         planes.append(np.concatenate([before, after, after - before], axis=0))
     stacked = np.concatenate(planes, axis=0)
-    return np.nan_to_num(stacked.reshape(stacked.shape[0], -1).T, nan=MISSING).astype(np.float32)
+    features: npt.NDArray[np.float32] = np.nan_to_num(stacked.reshape(stacked.shape[0], -1).T, nan=MISSING)
+    return features
 
 
 def _land_cover_sample(

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-CONDA_NAMES = {"dask": "dask-core", "torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
+CONDA_NAMES = {"dask": "dask-core", "torch": "pytorch-cpu"}
 
 
 def split(requirement: str) -> tuple[str, str]:
