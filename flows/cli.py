@@ -118,6 +118,24 @@ def demo(
     raise typer.Exit(run_demo(out))
 
 
+@app.command()
+def train(  # noqa: PLR0917 each is an option of its own
+    out: Annotated[Path, typer.Option("--out", help="Weights to write (.safetensors).")],
+    preset: Annotated[str, typer.Option("--preset", help="Size of the model: nano or tiny.")] = "nano",
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps.")] = 2000,
+    regions: Annotated[int, typer.Option("--regions", min=1, help="Simulated training regions.")] = 120,
+    seed: Annotated[int, typer.Option("--seed", help="Of weights and chips.")] = 0,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that render, threads that train.")] = 2,
+) -> None:
+    """Train a preset on simulated regions and measure it on unseen ones."""
+    from flows.train import TrainConfig, train_with_progress
+
+    config = TrainConfig(preset=preset, steps=steps, regions=regions, seed=seed, workers=workers)
+    with _stage_faults(), redirect_stdout(sys.stderr):
+        report = train_with_progress(config, out)
+    print(json.dumps(report.to_dict()))
+
+
 def _load(path: Path) -> RegionConfig:
     from flows.errors import ConfigError
     from flows.region_file import load_region

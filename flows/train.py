@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipelines.training import FitConfig, SceneArrays, Step
     from ringmoe_core import CheckpointMetadata, RingMoE, RingMoEConfig
 
+PRESETS = ("nano", "tiny")
 TRAIN_SEED = 1_000
 VALIDATION_SEED = 50_000
 TEST_SEED = 90_000
@@ -41,7 +42,7 @@ class TrainConfig:
     test_regions: int = 12
     """Regions behind the figures of the model card; they choose nothing."""
 
-    steps: int = 2400
+    steps: int = 2000
     seed: int = 0
     workers: int = 2
     """Processes that render, threads that train."""
@@ -61,6 +62,31 @@ class TrainReport:
 
     minutes: dict[str, float]
     """Wall-clock minutes of rendering and fitting."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Returns the report as JSON-able values."""
+        return asdict(self)
+
+
+def train_with_progress(config: TrainConfig, out: Path) -> TrainReport:
+    """Trains as `run_training` does, with a progress bar on standard error.
+
+    Raises:
+        ConfigError: The preset is unknown.
+    """
+    from tqdm import tqdm
+
+    from flows.errors import ConfigError
+
+    if config.preset not in PRESETS:
+        raise ConfigError(f"preset: must be one of {list(PRESETS)}, got {config.preset!r}; choose one of them")
+    with tqdm(total=config.steps, unit="step", desc=config.preset) as bar:
+
+        def advance(step: Step) -> None:
+            bar.update()
+            bar.set_postfix(land_cover=f"{step.losses.land_cover:.3f}", change=f"{step.losses.change:.3f}")
+
+        return run_training(config, out, on_step=advance, say=bar.write)
 
 
 def run_training(
@@ -119,10 +145,9 @@ def preset_config(name: str) -> RingMoEConfig:
     """
     from ringmoe_core import nano, tiny
 
-    presets = {"nano": nano, "tiny": tiny}
-    if name not in presets:
-        raise ValueError(f"a preset is one of {sorted(presets)}, got {name!r}; choose one of them")
-    return presets[name]()
+    if name not in PRESETS:
+        raise ValueError(f"a preset is one of {PRESETS}, got {name!r}; choose one of them")
+    return nano() if name == "nano" else tiny()
 
 
 def render(seeds: Iterable[int], *, workers: int) -> list[SceneArrays]:
