@@ -167,7 +167,7 @@ def open_groups(ref: CubeRef) -> dict[str, xr.Dataset]:
     cube: dict[str, xr.Dataset] = {}
     for group in GROUPS:
         if root is not None and group in root:
-            dataset = open_cube(ref.uri, group, snapshot=ref.snapshot)
+            dataset = open_cube(ref.uri, group, snapshot=ref.snapshot, chunks={"band": -1})
             if dataset.sizes["time"]:
                 cube[group] = dataset
     if not cube:

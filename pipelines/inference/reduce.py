@@ -80,7 +80,7 @@ def reduce_rows(
     """
     first = finished.top - slab.top
     rows = slice(first, first + finished.land_cover.shape[1])
-    planes = [slab.observed[entry.group][entry.index, rows] for entry in seen]
+    planes = [slab.observed[entry.group][entry.index][rows] for entry in seen]
     shape = slab.reason_any[rows].shape
     counts = np.zeros((num_epochs, *shape), dtype=np.uint16)
     layers: dict[str, LayerArray] = {}

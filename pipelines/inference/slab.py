@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 class Stack:
     """The used dates of one modality over the rows of a slab."""
 
-    values: FloatArray
-    """Normalised (date, channel, y, x), NaN is missing."""
+    values: tuple[FloatArray, ...]
+    """Of each date, normalised (channel, y, x), NaN is missing."""
 
-    valid: BoolArray
-    """The cube's plane (date, y, x)."""
+    valid: tuple[BoolArray, ...]
+    """Of each date the cube's plane (y, x)."""
 
     day: FloatArray
     """Fraction of the year (date,)."""
@@ -52,8 +52,8 @@ class Slab:
 
     top: int
     stacks: Mapping[CubeModality, Stack]
-    observed: Mapping[str, BoolArray]
-    """Per group (date, y, x) of the used dates: valid, and at least one of the model's bands is finite."""
+    observed: Mapping[str, tuple[BoolArray, ...]]
+    """Per group and used date (y, x): valid, and at least one of the model's bands is finite."""
 
     reason_any: npt.NDArray[np.uint16]
     reason_all: npt.NDArray[np.uint16]
@@ -81,19 +81,17 @@ def read_slab(
     tasks = {group: _tasks(dataset, group, plan, feeds.get(group), rows) for group, dataset in cube.items()}
     read = cast("dict[str, list[_Read]]", run(tasks, num_workers))
     stacks: dict[CubeModality, Stack] = {}
-    observed: dict[str, BoolArray] = {}
-    for modality in modalities:
-        group = MODALITY_GROUP[modality]
-        dates = plan.dates(group)
-        times = cube[group]["time"].to_numpy()[list(dates)]
+    observed: dict[str, tuple[BoolArray, ...]] = {}
+    for group, modality in feeds.items():
+        dates = list(plan.dates(group))
+        times = cube[group]["time"].to_numpy()[dates]
         stacks[modality] = Stack(
-            values=np.stack([read[group][index].values for index in dates]),
-            valid=np.stack([read[group][index].valid for index in dates]),
+            values=tuple(read[group][date].values for date in dates),
+            valid=tuple(read[group][date].valid for date in dates),
             day=day_fraction(times),
             age=age_years(times, plan.epochs[-1].end),
         )
-        finite = [np.isfinite(read[group][index].values).any(axis=0) for index in dates]
-        observed[group] = stacks[modality].valid & np.stack(finite)
+        observed[group] = tuple(read[group][date].observed for date in dates)
     reasons = [entry.reason for entries in read.values() for entry in entries]
     return Slab(
         top=rows.start,
@@ -128,7 +126,8 @@ def cut(stack: Stack, window: Window, slab_top: int) -> tuple[FloatArray, BoolAr
         window: May reach beyond the grid.
         slab_top: Pixel row of the stack's first row.
     """
-    dates, channels, height, width = stack.values.shape
+    dates = len(stack.values)
+    channels, height, width = stack.values[0].shape
     values = np.full((dates, channels, window.size, window.size), np.nan, dtype=np.float32)
     valid = np.zeros((dates, window.size, window.size), dtype=np.bool_)
     inside = window.inside((slab_top + height, width))
@@ -138,8 +137,9 @@ def cut(stack: Stack, window: Window, slab_top: int) -> tuple[FloatArray, BoolAr
         slice(inside.row - window.top, inside.row_stop - window.top),
         slice(inside.col - window.left, inside.col_stop - window.left),
     )
-    values[to] = stack.values[source]
-    valid[to] = stack.valid[source]
+    for date in range(dates):
+        values[date][to] = stack.values[date][source]
+        valid[date][to] = stack.valid[date][source]
     return values, valid
 
 
@@ -178,10 +178,12 @@ class _Read:
     """Normalised (channel, y, x), empty where only the reasons are read."""
 
     valid: BoolArray
+    observed: BoolArray
 
 
 def _reason_only(reason: npt.NDArray[np.uint16]) -> _Read:
-    return _Read(reason=reason, values=np.empty((0, 0, 0), dtype=np.float32), valid=np.empty((0, 0), dtype=np.bool_))
+    nothing = np.empty((0, 0), dtype=np.bool_)
+    return _Read(reason=reason, values=np.empty((0, 0, 0), np.float32), valid=nothing, observed=nothing)
 
 
 def _normalised(
@@ -192,4 +194,6 @@ def _normalised(
     bands: tuple[str, ...],
     modality: CubeModality,
 ) -> _Read:
-    return _Read(reason=reason, values=normalise(values, bands, modality), valid=valid)
+    normalised = normalise(values, bands, modality)
+    observed = valid & np.isfinite(normalised).any(axis=0)
+    return _Read(reason=reason, values=normalised, valid=valid, observed=observed)
