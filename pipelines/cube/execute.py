@@ -22,7 +22,7 @@ from pipelines.cube.group import (
     stored_dates,
     write_coords,
 )
-from pipelines.cube.layer import merge
+from pipelines.cube.mosaic import merge
 from pipelines.cube.plan import is_settled, new_order
 from pipelines.cube.sample import PixelSample, sample_step
 from pipelines.cube.source import OpticalSource, Skipped, Source, prepare
@@ -75,7 +75,7 @@ def execute_date(execution: Execution, acquisition: Acquisition) -> DateResult:
     sources: dict[str, Source] = {}
     while rest is not None:
         failures = _prepare(execution, rest, sources)
-        if not failures and _is_stored(execution, rest):
+        if not failures and skipped and _is_stored(execution, rest):
             break
         if not failures:
             failures = _write(execution, rest, [sources[scene_id] for scene_id in rest.ids])

@@ -84,7 +84,12 @@ class Store:
                 ) from error
             self._delete_stale_branches()
             branch = f"{_RUN_PREFIX}{run_id}"
-            self.repository.create_branch(branch, self.snapshot)
+            try:
+                self.repository.create_branch(branch, self.snapshot)
+            except icechunk.IcechunkError as error:
+                raise CubeError(
+                    f"a cube must be writable, {self.uri} is not ({error}); mend it, or free space"
+                ) from error
             try:
                 yield Run(store=self, run_id=run_id, branch=branch)
             finally:
