@@ -119,11 +119,13 @@ def _group(scene: Scene) -> str:
 
 
 def _cube_bytes(scenes: tuple[Scene, ...], config: RegionConfig, pixels: int) -> int:
+    from pipelines.cube.build import DEFAULT_BANDS
+
     total = 0
     for moment, group in {(scene.time, _group(scene)) for scene in scenes}:
-        wanted = config.bands.s2 if group == "s2" else config.bands.s1
-        held = {a.band for s in scenes if (s.time, _group(s)) == (moment, group) for a in s.assets} - {"SCL"}
-        bands = len(held & set(wanted) if wanted else held)
+        wanted = (config.bands.s2 if group == "s2" else config.bands.s1) or DEFAULT_BANDS[group]
+        held = {a.band for s in scenes if (s.time, _group(s)) == (moment, group) for a in s.assets}
+        bands = len(held & set(wanted))
         total += pixels * (bands * BYTES_OF_VALUE[group] + BYTES_OF_PLANES)
     return total
 

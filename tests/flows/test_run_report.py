@@ -1,0 +1,66 @@
+import json
+
+import pytest
+
+from flows.run_report import ProductRow, RunReport, SceneRow, final_status, write_atomically
+
+USED = SceneRow(id="a", collection="s2", outcome="used")
+WRITTEN = ProductRow(name="land-cover", path="p", snapshot="s", state="written")
+KEPT = ProductRow(name="land-cover", path="p", snapshot="s", state="up_to_date")
+UNMADE = ProductRow(name="change", state="not_made", reason="one date")
+
+
+def skipped(reason):
+    return SceneRow(id="b", collection="s2", outcome="skipped", reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("changed", "scenes", "products", "status"),
+    [
+        (True, (USED,), (WRITTEN,), "Completed"),
+        (True, (USED,), (WRITTEN, UNMADE), "Completed"),
+        (False, (USED,), (WRITTEN,), "Completed"),
+        (False, (USED,), (KEPT, UNMADE), "NoNewData"),
+        (False, (USED, skipped("unreadable")), (KEPT,), "NoNewData"),
+        *(
+            (True, (USED, skipped(r)), (WRITTEN,), "CompletedWithGaps")
+            for r in ("unreadable", "missing_asset", "uncalibrated", "all_nodata")
+        ),
+        *(
+            (True, (USED, skipped(r)), (WRITTEN,), "Completed")
+            for r in ("outside", "duplicate", "superseded", "too_cloudy")
+        ),
+    ],
+)
+def test_final_status(changed, scenes, products, status):
+    assert final_status(changed=changed, scenes=scenes, products=products) == status
+
+
+def test_json_holds_what_a_caller_may_read():
+    report = RunReport(
+        status="Failed",
+        region="r",
+        run_id="i",
+        started="t",
+        finished="t",
+        scenes=(USED,),
+        error="why",
+        timings={"total": 1},
+    )
+    answer = json.loads(report.to_json())
+    assert {"status", "scenes", "unmatched", "cube", "products", "timings", "error"} <= set(answer)
+    assert answer["scenes"][0] == {"id": "a", "collection": "s2", "outcome": "used", "reason": None, "detail": ""}
+    assert "\n" not in report.to_json()
+    assert report.exit_code == 1
+
+
+def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch):
+    path = tmp_path / "run.json"
+    write_atomically(path, "old")
+    monkeypatch.setattr(
+        "pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run.json"]
