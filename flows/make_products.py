@@ -88,9 +88,8 @@ def _dataset(config: RegionConfig, name: Product, prediction: xr.Dataset) -> xr.
     if name == "land-cover":
         return land_cover(prediction, min_confidence=config.land_cover.min_confidence)
     settings = config.change
-    if settings.threshold is None:
-        return change(prediction, min_area_px=settings.min_area_px)
-    return change(prediction, threshold=settings.threshold, min_area_px=settings.min_area_px)
+    threshold = settings.threshold if settings.threshold is not None else prediction.attrs["change_threshold"]
+    return change(prediction, threshold=float(threshold), min_area_px=settings.min_area_px)
 
 
 def _context(config: RegionConfig, cube: CubeRef, prediction: xr.Dataset, groups: tuple[str, ...]) -> ItemContext:

@@ -51,6 +51,8 @@ class TrainedModel:
 
     trained_modalities: tuple[str, ...]
     provenance: str = ""
+    change_threshold: float = 0.5
+    """Probability from which a change is published, validated with the checkpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +156,7 @@ def trained_model(loaded: LoadedModel, path: Path) -> TrainedModel:
         sha256=loaded.sha256,
         trained_modalities=metadata.trained_modalities,
         provenance=metadata.provenance,
+        change_threshold=metadata.change_threshold,
     )
 
 
@@ -242,6 +245,7 @@ def _attrs(ref: CubeRef, trained: TrainedModel, job: Job, *, tasks: tuple[Task, 
         "cube_snapshot": ref.snapshot,
         "model_sha256": trained.sha256,
         "model_provenance": trained.provenance,
+        "change_threshold": trained.change_threshold,
         "normalisation": NORMALISATION_ID,
         "prediction_key": key,
         "code_version": CODE_VERSION,
