@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import icechunk
@@ -16,7 +17,7 @@ from made_up_cube import Untouchable, made_up_source, small_model
 
 from pipelines.cube import CubeError
 from pipelines.cube.store import open_store
-from pipelines.inference import InferenceError, InferenceOptions, open_prediction
+from pipelines.inference import InferenceError, InferenceOptions, apply, open_prediction
 from pipelines.inference.options import TASKS
 from pipelines.inference.prediction import plan_job, predict_with
 from pipelines.schema import Reason
@@ -325,3 +326,25 @@ def test_bad_calls_are_refused(tmp_path):
     (tmp_path / "predictions" / "notes.txt").write_text("mine")
     with pytest.raises(CubeError, match="holds other files"):
         predicted(tmp_path)
+
+
+def test_answers_do_not_pile_up(tmp_path, monkeypatch):
+    waiting, most = [0], [0]
+    answer, add = apply._Worker.answer, apply._Worker.add
+
+    def counted_answer(self, batch):
+        waiting[0] += 1
+        most[0] = max(most[0], waiting[0])
+        time.sleep(0.02)  # a model takes far longer than a sum
+        return answer(self, batch)
+
+    def counted_add(self, *args):
+        add(self, *args)
+        waiting[0] -= 1
+
+    monkeypatch.setattr(apply._Worker, "answer", counted_answer)
+    monkeypatch.setattr(apply._Worker, "add", counted_add)
+    monkeypatch.setattr(apply, "answer_batch", lambda model, question, windows, series: [])
+    predicted(tmp_path, source=made_up_source(shape=(60, 2000), groups=("s1",)), group=1, tasks=("land-cover",))
+    assert waiting[0] == 0
+    assert most[0] <= 20, "a whole row of windows waited for its turn"
