@@ -19,7 +19,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict
 
-from catalogs import SceneSet, read_snapshot
+from catalogs import SceneSet, load_sensor, read_snapshot
 from flows import build_cube as build_cube_stage
 from flows import infer as infer_stage
 from flows import make_products as make_products_stage
@@ -37,6 +37,8 @@ from pipelines.inference import PredictionRef
 
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
+SENSOR_NAMES: Final = ("sentinel-1-csar", "sentinel-2-msi")
+"""Sensors with a table of facts, as `catalogs.load_sensor` knows them."""
 
 
 def _may_pass(_task: object, _run: object, state: State[Any]) -> bool:
@@ -200,12 +202,18 @@ def run_monitored(config: RegionConfig) -> RunReport:
 
 def run_tags(config: RegionConfig) -> tuple[str, ...]:
     """Returns the tags of a region's runs: `region:`, `product:` and `sensor:`."""
-    collections = dict.fromkeys(name for source in config.sources for name in source.collections)
+    sensors = dict.fromkeys(_sensor(name) for source in config.sources for name in source.collections)
     return (
         f"region:{config.name}",
         *(f"product:{product}" for product in config.products),
-        *(f"sensor:{collection}" for collection in collections),
+        *(f"sensor:{sensor}" for sensor in sensors),
     )
+
+
+def _sensor(collection: str) -> str:
+    """The sensor that a collection is known to hold; the collection itself where only its items can tell."""
+    known = (load_sensor(name) for name in SENSOR_NAMES)
+    return next((sensor.name for sensor in known if collection in sensor.collections), collection)
 
 
 def _stages(progress: UUID) -> Stages:

@@ -27,6 +27,7 @@ def ringmoe(*arguments, **environment):
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(
         command,
+        check=False,
         capture_output=True,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1", "NO_COLOR": "1"} | environment,

@@ -223,3 +223,25 @@ def test_a_scene_known_to_two_sources_is_used_once(catalog, run, tmp_path):
     assert sum(row.outcome == "used" for row in report.scenes) == 4
     assert [row.reason for row in report.scenes if row.outcome == "skipped"] == ["duplicate"] * 4
     assert report.status == "Completed"
+
+
+@pytest.mark.slow
+def test_the_belgian_region_accounts_for_every_item_and_repeats_itself(shared_data, run):
+    belgium = {
+        "area": {"crs": "EPSG:32631", "bounds": [664000, 5611120, 665000, 5612120]},
+        "time": {"start": "2020-11-01", "end": "2021-11-01"},
+    }
+    catalog = shared_data / "catalog" / "catalog.json"
+    first = run(catalog, **belgium)
+    assert first.status == "Completed"
+    assert len(first.scenes) == 22
+    assert {row.outcome for row in first.scenes} == {"used"}
+    s2, s1 = (open_cube(first.cube.uri, group) for group in ("s2", "s1"))
+    assert s2["reflectance"].sizes == {"time": 10, "band": 9, "y": 100, "x": 100}
+    assert s1["power"].sizes == {"time": 12, "band": 2, "y": 100, "x": 100}
+    months = {str(time)[:7] for time in s2["time"].to_numpy().astype("datetime64[M]")}
+    assert not months & {"2020-12", "2021-01"}
+    second = run(catalog, **belgium)
+    assert second.status == "NoNewData"
+    assert second.cube == first.cube
+    assert set(states(second).values()) == {"up_to_date"}
