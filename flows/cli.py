@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -150,6 +151,7 @@ def _run(config: RegionConfig, *, server: bool) -> RunReport:
     from flows.errors import ConfigError, RunFailedError
     from flows.launch import launch
 
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         with redirect_stdout(sys.stderr):
             return launch(config, server=server)
@@ -158,6 +160,11 @@ def _run(config: RegionConfig, *, server: bool) -> RunReport:
         return error.report
     except ConfigError as error:
         _wrong(str(error))
+
+
+def _interrupt(number: int, _frame: object) -> NoReturn:
+    """Ends a run as Ctrl-C does, so that its report is written and its server stopped."""
+    raise KeyboardInterrupt(f"ended by signal {number}")
 
 
 @contextmanager

@@ -6,14 +6,16 @@ import json
 import shutil
 import sys
 import time
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from flows.bigearthnet_archive import ArchiveError
 from flows.bigearthnet_catalog import write_real_catalog
 from flows.demo_accuracy import Accuracy, fit_baseline, forest_accuracy, model_accuracy
 from flows.demo_page import closing_text, demo_page
 from flows.demo_regions import NUM_DATES, SEED, SIZE_PX, real_config, simulated_config
 from flows.demo_result import DemoResult, to_dict
-from flows.errors import RunFailedError
+from flows.errors import RunFailedError, ServerError
 from flows.html_report import render
 from flows.launch import server_for
 from flows.monitor import run_region
@@ -35,10 +37,16 @@ def run_demo(out: Path, *, weights: str = "nano") -> int:
         weights: `nano` or the path of a checkpoint.
     """
     started = time.perf_counter()
+    if find_spec("sklearn") is None:
+        _say("ringmoe demo: the baseline needs scikit-learn, it is not installed; install the extra demo")
+        return 1
     out = out.resolve()
     _clear(out)
     try:
         result = _run_all(out, weights, started)
+    except (ArchiveError, ServerError) as error:
+        _say(f"ringmoe demo: {error}")
+        return 1
     except RunFailedError as error:
         write_atomically(out / "run.json", error.report.to_json(indent=2) + "\n")
         _say(f"ringmoe demo failed: {error}")

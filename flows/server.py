@@ -148,9 +148,9 @@ def _start(server: PrefectServer, home: Path, log: int) -> subprocess.Popen[byte
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
         "PREFECT_UI_API_URL": server.api_url,
     }
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
+    command = [sys.executable, "-m", "flows.server_guard", "--host", "127.0.0.1", "--port", port]
     return subprocess.Popen(  # noqa: S603 our own interpreter, arguments of our own
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        command, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
     )
 
 
@@ -178,6 +178,8 @@ def is_healthy(server: PrefectServer) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()  # its guard ends the group too, should the signals below not reach it
     for action in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is not None:
             return

@@ -1,6 +1,11 @@
 import contextlib
 import json
+import os
+import signal
 import stat
+import subprocess
+import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -107,3 +112,28 @@ def test_a_server_that_cannot_start_tells_the_end_of_its_log(tmp_path, monkeypat
     monkeypatch.setattr("flows.server.sys.executable", "/bin/false")
     with pytest.raises(ServerError, match="ended with code 1"), contextlib.ExitStack() as stack:
         stack.enter_context(prefect_server(tmp_path))
+
+
+def test_a_server_ends_with_the_process_that_started_it(tmp_path):
+    code = (
+        "import os, signal, sys, time\nfrom pathlib import Path\n"
+        "from flows.server import _free_port, _start, PrefectServer\n"
+        "home = Path(sys.argv[1])\nserver = PrefectServer(api_url=f'http://127.0.0.1:{_free_port()}/api', auth='a:b')\n"
+        "with (home / 'log').open('wb') as log:\n    process = _start(server, home, log.fileno())\n"
+        "print(process.pid, flush=True)\ntime.sleep(1)\nos.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    group = int(done.stdout)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and _alive(group):
+        time.sleep(0.1)
+    assert not _alive(group)
+
+
+def _alive(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
