@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -190,7 +190,7 @@ def _run(job: Job, stages: Stages, record: _Record, paths: OutputPaths) -> None:
         remember_origins(paths.origins, scene_set)
     with record.timed("build_cube", job.on_progress):
         built = stages.build_cube(job, scene_set)
-        record.scenes, record.changed = _rows(built.outcomes), built.changed
+        record.scenes, record.changed = _rows(built.outcomes, built.notes), built.changed
         record.cube = CubeRow(uri=built.ref.uri, snapshot=built.ref.snapshot)
         record.notes += [f"{scene}: {note}" for scene, notes in sorted(built.notes.items()) for note in notes]
     if not any(built.dates.values()):
@@ -210,9 +210,19 @@ def built_groups(built: BuildResult) -> tuple[str, ...]:
     return tuple(sorted(group for group, number in built.dates.items() if number))
 
 
-def _rows(outcomes: tuple[SceneOutcome, ...]) -> tuple[SceneRow, ...]:
+def _rows(
+    outcomes: tuple[SceneOutcome, ...], notes: Mapping[str, tuple[str, ...]] | None = None
+) -> tuple[SceneRow, ...]:
+    """The outcomes as rows of a report, a used scene with what the cube notes of it."""
+    told = {scene: "; ".join(lines) for scene, lines in (notes or {}).items()}
     rows = [
-        SceneRow(id=row.id, collection=row.collection, outcome=row.outcome, reason=row.reason, detail=row.detail)
+        SceneRow(
+            id=row.id,
+            collection=row.collection,
+            outcome=row.outcome,
+            reason=row.reason,
+            detail=row.detail or told.get(row.id, ""),
+        )
         for row in outcomes
     ]
     return tuple(sorted(rows, key=lambda row: (row.collection, row.id)))

@@ -99,6 +99,7 @@ def test_a_scene_in_another_crs_is_warped_and_noted(own_catalog, run):
     item.write_text(json.dumps(content))
     report = run(own_catalog)
     assert report.status == "Completed"
+    assert "32632" in next(row.detail for row in report.scenes if row.id == content["id"])
     assert any(content["id"] in note and "32632" in note for note in report.notes)
 
 
