@@ -119,7 +119,7 @@ def _group(scene: Scene) -> str:
 
 
 def _cube_bytes(scenes: tuple[Scene, ...], config: RegionConfig, pixels: int) -> int:
-    from pipelines.cube.build import DEFAULT_BANDS
+    from pipelines.cube import DEFAULT_BANDS
 
     total = 0
     for moment, group in {(scene.time, _group(scene)) for scene in scenes}:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import lazy_loader as lazy
 
 if TYPE_CHECKING:
-    from pipelines.cube.build import build_cube
+    from pipelines.cube.build import DEFAULT_BANDS, build_cube
     from pipelines.cube.errors import CubeError
     from pipelines.cube.open import open_cube
     from pipelines.cube.options import BuildOptions
@@ -15,12 +15,21 @@ if TYPE_CHECKING:
     from pipelines.cube.reference import CubeRef
     from pipelines.cube.result import BuildResult
 
-__all__ = ["BuildOptions", "BuildResult", "CubeError", "CubeRef", "Progress", "build_cube", "open_cube"]
+__all__ = [
+    "DEFAULT_BANDS",
+    "BuildOptions",
+    "BuildResult",
+    "CubeError",
+    "CubeRef",
+    "Progress",
+    "build_cube",
+    "open_cube",
+]
 
 __getattr__, __dir__, _ = lazy.attach(
     __name__,
     submod_attrs={
-        "build": ["build_cube"],
+        "build": ["DEFAULT_BANDS", "build_cube"],
         "errors": ["CubeError"],
         "open": ["open_cube"],
         "options": ["BuildOptions"],

@@ -85,6 +85,11 @@ def test_packages_import_without_their_heavy_parts(package):
     assert result.returncode == 0, result.stderr
 
 
+def isort(names: list[str]) -> list[str]:
+    """Constants, then classes, then functions: the order that ruff gives `__all__`."""
+    return sorted(names, key=lambda name: (0 if name.isupper() else 1 if name[0].isupper() else 2, name))
+
+
 @pytest.mark.parametrize("package", ["catalogs", "pipelines", "ringmoe_core", "flows"])
 def test_public_names_are_few_sorted_and_real(package):
     import importlib
@@ -95,7 +100,7 @@ def test_public_names_are_few_sorted_and_real(package):
     for name in names:
         module = importlib.import_module(name)
         public = list(getattr(module, "__all__", []))
-        assert public == sorted(public), name
+        assert public in (sorted(public), isort(public)), name
         assert len(public) <= 15, name
         for entry in public:
             assert getattr(module, entry) is not None
