@@ -1,6 +1,6 @@
 """Speed of inference from Zarr to written product, beside the model's bare forward on the same windows and threads.
 
-    python benchmarks/inference.py [--json] [--size 576] [--dates 12] [--rounds 3]
+    python benchmarks/inference.py [--json] [--size 1056] [--dates 12] [--rounds 3]
 
 The peer has every window's input ready in memory and drops the logits; ours reads a stored cube, makes channels,
 blends, reduces and commits a prediction. Both run in this process, one after the other in every round; the ratio is
@@ -110,7 +110,7 @@ def seconds(call):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument("--size", type=int, default=576, help="side of the cube in pixels")
+    parser.add_argument("--size", type=int, default=1056, help="side of the cube in pixels")
     parser.add_argument("--dates", type=int, default=12, help="dates of each sensor")
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()

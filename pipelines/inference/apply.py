@@ -1,12 +1,13 @@
 """A model laid over a cube: slab by slab, windows in threads, sums in the lattice's order.
 
 What a pixel gets depends on the lattice and the data alone. Batches are fixed by the lattice, windows are added in
-its order, and how many rows are read or written at once changes no sum. Memory is one slab of the cube, one strip of
+its order, and how many rows are read or written at once changes no sum. Memory is two slabs of the cube, one strip of
 sums and the rows of one output chunk, whatever the height of the grid.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
@@ -63,7 +64,7 @@ class Job:
 
     def slabs(self, first_row: int) -> Iterator[range]:
         """Yields the lattice rows whose windows are cut from one slab, as many as fit the budget."""
-        rows = slab_rows(self.cube, self.plan, self.modalities, self.options.slab_mb)
+        rows = slab_rows(self.cube, self.plan, self.modalities, self.options.slab_mb // 2)
         step = max(1, (rows - self.lattice.window) // self.lattice.stride + 1)
         total = len(self.lattice.rows)
         for start in range(first_row, total, step):
@@ -98,12 +99,26 @@ def apply(
     )
     strip.start(lattice.rows[first])
     counter = _Counter(total=(len(lattice.rows) - first) * len(lattice.cols), tell=on_windows)
-    for rows in job.slabs(first):
-        top, bottom = lattice.rows[rows[0]], lattice.rows[rows[-1]] + lattice.window
-        within = slice(max(top, 0), min(bottom, lattice.height))
-        slab = read_slab(job.cube, job.plan, job.modalities, within, num_workers=options.num_workers)
+    for rows, slab in _read_ahead(job, list(job.slabs(first))):
         last = _graph(_Worker(job=job, model=model, slab=slab, strip=strip, sink=sink, counter=counter), rows)
         run(last, options.num_workers)
+
+
+def _read_ahead(job: Job, slabs: list[range]) -> Iterator[tuple[range, Slab]]:
+    """Yields the slabs in order; while the model works on one, the next is read by one thread beside it."""
+
+    def read(rows: range) -> Slab:
+        top, bottom = job.lattice.rows[rows[0]], job.lattice.rows[rows[-1]] + job.lattice.window
+        within = slice(max(top, 0), min(bottom, job.lattice.height))
+        return read_slab(job.cube, job.plan, job.modalities, within, num_workers=job.options.num_workers)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
+        coming = [reader.submit(read, slabs[0])] if slabs else []
+        for index, rows in enumerate(slabs):
+            slab = coming.pop().result()
+            if index + 1 < len(slabs):
+                coming.append(reader.submit(read, slabs[index + 1]))
+            yield rows, slab
 
 
 def _graph(worker: _Worker, rows: range) -> object:

@@ -39,8 +39,8 @@ class InferenceOptions:
     keep_heap: bool = True
     """Whether memory that torch has freed stays with the process (1.2 times faster, see `heap.py`)."""
 
-    slab_mb: int = 512
-    """About how many MiB of the cube are held at once; at least one lattice row always is."""
+    slab_mb: int = 1024
+    """About how many MiB of the cube are held at once, in two slabs; two lattice rows always are."""
 
     modalities: tuple[CubeModality, ...] = ("sar_l2", "ms")
     """What to feed; those that the cube or the checkpoint lacks are left out and named in the result's attrs."""

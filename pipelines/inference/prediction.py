@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from pipelines.cube import CubeRef
     from ringmoe_core import LoadedModel
 
+READ_WIDTH: Final = 2048
+"""Pixels of a row that one task reads: a call to Zarr costs milliseconds whatever its size."""
+
 CODE_VERSION: Final = "1"
 """Raised whenever the same input would give other values; part of every prediction's key."""
 
@@ -170,7 +173,7 @@ def open_groups(ref: CubeRef) -> dict[str, xr.Dataset]:
     cube: dict[str, xr.Dataset] = {}
     for group in GROUPS:
         if root is not None and group in root:
-            dataset = open_cube(ref.uri, group, snapshot=ref.snapshot, chunks={"band": -1})
+            dataset = open_cube(ref.uri, group, snapshot=ref.snapshot, chunks={"band": -1, "x": READ_WIDTH})
             if dataset.sizes["time"]:
                 cube[group] = dataset
     if not cube:
