@@ -41,7 +41,8 @@ tests: env
 test: lint types imports tests
 
 bench: env
-	@for file in benchmarks/*.py; do $(BIN)/python $$file; done
+	@$(BIN)/python benchmarks/inference.py
+	@$(BIN)/python benchmarks/accuracy.py
 
 weights: env
 	@$(BIN)/ringmoe train --preset nano --out ringmoe_core/weights/nano.safetensors

@@ -48,7 +48,8 @@ def _search_disk(query: SceneQuery, path: Path, required_bands: tuple[str, ...])
         near = difflib.get_close_matches(str(path), PROVIDERS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "correct the path"
         raise CatalogError(
-            f"a catalogue is one of {sorted(PROVIDERS)}, an https address or a path, got {str(path)!r}; {hint}"
+            f"a catalogue is one of {sorted(PROVIDERS)}, an https address or the path of a file that exists, "
+            f"got {str(path)!r}, which does not; {hint}"
         )
     from catalogs.static import search_static
 

@@ -51,6 +51,7 @@ def _ringmoe(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # the client tells of its retries itself
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
 
 

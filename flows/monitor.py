@@ -183,7 +183,7 @@ def _run(job: Job, stages: Stages, record: _Record, paths: OutputPaths) -> None:
     with record.timed("search", job.on_progress):
         scene_set = stages.search(job)
         record.unmatched = scene_set.unmatched
-        record.scenes = _rows(scene_set.skipped)
+        record.scenes = _found(scene_set)
         if not scene_set.scenes:
             raise NothingFoundError(nothing_found(job.config, scene_set))
         write_snapshot(scene_set, paths.scenes)
@@ -203,6 +203,12 @@ def _run(job: Job, stages: Stages, record: _Record, paths: OutputPaths) -> None:
     with record.timed("publish", job.on_progress):
         if any(product.path for product in record.products):
             record.catalog = str(stages.publish(job))
+
+
+def _found(scene_set: SceneSet) -> tuple[SceneRow, ...]:
+    """What a run that fails from here on has to say of every matched item."""
+    waiting = [SceneRow(id=row.id, collection=row.collection, outcome="not_reached") for row in scene_set.scenes]
+    return tuple(sorted([*_rows(scene_set.skipped), *waiting], key=lambda row: (row.collection, row.id)))
 
 
 def built_groups(built: BuildResult) -> tuple[str, ...]:

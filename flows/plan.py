@@ -100,6 +100,7 @@ def plan_text(plan: RunPlan) -> str:
     used = sum(row.outcome == "used" for row in plan.scenes)
     rows = [(row.id, row.collection, row.outcome, row.reason or "", row.detail) for row in plan.scenes]
     dates = ", ".join(f"{number} dates of {group}" for group, number in sorted(plan.dates.items())) or "no dates"
+    warning = [] if used else ["NOTHING TO READ: a run fails; widen the area or the time, or check the sources"]
     lines = [
         table(("scene", "collection", "outcome", "reason", "detail"), rows),
         "",
@@ -111,7 +112,7 @@ def plan_text(plan: RunPlan) -> str:
         f"before compression: cube {_size(plan.bytes_cube)}, predictions about {_size(plan.bytes_predictions)}, "
         f"products {_size(plan.bytes_products)}; output {plan.output}"
     )
-    return "\n".join([*lines, sizes])
+    return "\n".join([*lines, sizes, *warning])
 
 
 def _group(scene: Scene) -> str:

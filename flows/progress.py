@@ -41,11 +41,12 @@ def percent(stage: str, done: int, total: int) -> float:
 
 
 class ProgressBars:
-    """One bar a stage on stderr; nothing where stderr is no terminal, unless asked for."""
+    """One bar a stage on stderr; where stderr is no terminal, one line as a stage ends."""
 
     def __init__(self, *, always: bool = False) -> None:
         self._enabled = always or sys.stderr.isatty()
         self._bars: dict[str, tqdm[None]] = {}
+        self._told: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +60,9 @@ class ProgressBars:
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Moves the stage's bar to `done` of `total`."""
         if not self._enabled:
+            if done == total and stage not in self._told:
+                self._told.add(stage)
+                sys.stderr.write(f"{stage.replace('_', ' ')}: done\n")
             return
         bar = self._bars.get(stage) or self._open(stage, total)
         bar.total = total

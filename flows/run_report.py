@@ -25,7 +25,9 @@ class SceneRow:
 
     id: str
     collection: str
-    outcome: Literal["used", "skipped"]
+    outcome: Literal["used", "skipped", "not_reached"]
+    """`not_reached`: matched, but the run failed before the scene was read or refused."""
+
     reason: str | None = None
     detail: str = ""
 

@@ -41,7 +41,10 @@ def summary(report: RunReport) -> str:
         parts.append(f"cause: {report.error}")
     if report.scenes:
         parts += ["", scenes_table(report)]
-    parts += ["", f"{used} scenes used, {len(report.scenes) - used} skipped, {report.unmatched} items not matched"]
+    skipped = sum(row.outcome == "skipped" for row in report.scenes)
+    counts = f"{used} scenes used, {skipped} skipped, {report.unmatched} items not matched"
+    waiting = len(report.scenes) - used - skipped
+    parts += ["", counts + (f", {waiting} not reached" if waiting else "")]
     if report.cube:
         parts.append(f"cube {report.cube.uri} @ {report.cube.snapshot}")
     if report.products:

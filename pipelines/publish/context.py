@@ -77,5 +77,5 @@ class ItemContext:
             raise ValueError("a product names the scenes it was made from, got none; pass those in the cube")
         if not _SHA256.fullmatch(self.model_sha256):
             raise ValueError(
-                f"model_sha256 is 64 hexadecimal digits, got {self.model_sha256!r}; hash the weights' file"
+                f"model_sha256 is 64 hexadecimal digits, got {self.model_sha256!r}; take the checkpoint's own"
             )

@@ -82,7 +82,7 @@ def write_cog(
         transform=transform,
         nodata=nodata,
         compress="DEFLATE",
-        predictor=PREDICTORS[plane.dtype.kind] if plane.dtype != COLOURED else 1,
+        predictor=PREDICTORS[plane.dtype.kind] if plane.dtype != COLOURED else "NO",
         blocksize=BLOCK_PX,
         overviews="AUTO" if max(plane.shape) >= OVERVIEWS_FROM_PX else "NONE",
         overview_resampling="NEAREST" if plane.dtype == COLOURED else "AVERAGE",

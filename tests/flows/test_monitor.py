@@ -172,6 +172,8 @@ def test_an_output_of_another_configuration_is_left_alone(catalog, run, tmp_path
     resolved = (tmp_path / "out" / "region.resolved.yaml").read_text()
     report = failed(run, catalog, resolution=20)
     assert "build_cube: CubeError" in report.error
+    assert {row.outcome for row in report.scenes} == {"not_reached"}
+    assert [row.id for row in report.scenes] == [row.id for row in first.scenes]
     assert (tmp_path / "out" / "region.resolved.yaml").read_text() == resolved
     assert run(catalog, products=["land-cover"]).status == "NoNewData"
     assert open_cube(first.cube.uri).sizes["x"] == 64
