@@ -12,22 +12,15 @@ import json
 
 import numpy as np
 
+from flows.demo_accuracy import labelled
 from flows.train import THRESHOLDS, TRAIN_SEED, VALIDATION_SEED
 from flows.weights import weights_path
-from pipelines.simulate import RegionSpec, simulate_region, to_cube
-from pipelines.training import LabelledCube, answer, change_f1, figures, fit_forest, overall_accuracy, scene_arrays
+from pipelines.training import answer, change_f1, figures, fit_forest, overall_accuracy, scene_arrays
 from pipelines.training.evaluate import SceneFigures
 from ringmoe_core import load_checkpoint
 
 FLOORS = {"land cover overall accuracy": 0.85, "change F1": 0.7}
 GOALS = {"land cover overall accuracy": 0.9, "change F1": 0.8}
-
-
-def labelled(seed):
-    region = simulate_region(RegionSpec(seed=seed))
-    return LabelledCube(
-        cube=to_cube(region), land_cover=region.land_cover, change=region.change, change_epoch=region.change_epoch
-    )
 
 
 def model_counts(model, threshold, place, modalities=("sar_l2", "ms")):

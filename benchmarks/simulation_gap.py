@@ -21,6 +21,7 @@ from sklearn.metrics import roc_auc_score
 from catalogs import SceneQuery, search
 from pipelines import build_cube, open_cube
 from pipelines.grid import TargetGrid
+from pipelines.inference.channels import decibels
 from pipelines.simulate import RegionSpec, simulate_region, to_cube
 
 BOUNDS = (664_000.0, 5_611_120.0, 665_000.0, 5_612_120.0)
@@ -43,7 +44,7 @@ def planes(dataset, group):
     """(date, band, y, x) of the wanted months; decibels for radar."""
     chosen = dataset.isel(time=np.isin(dataset["time"].dt.month, MONTHS))
     values = chosen[VALUE[group]].sel(band=list(BANDS[group])).where(chosen["valid"]).to_numpy()
-    return 10 * np.log10(np.maximum(values, 1e-4)) if group == "s1" else values
+    return decibels(values) if group == "s1" else values
 
 
 def features(values, *, window):

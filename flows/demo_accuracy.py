@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import xarray as xr
 
+from flows.train import THRESHOLDS, TRAIN_SEED, VALIDATION_SEED
 from pipelines.legend import CHANGE_CODES, CHANGE_NODATA, LAND_COVER_CODES, LAND_COVER_NODATA
 from pipelines.product import Score, block_confusions, f1, overall_accuracy
 from pipelines.simulate import RegionSpec, SimulatedRegion, simulate_region, to_cube
@@ -22,15 +23,13 @@ if TYPE_CHECKING:
 
     Codes = npt.NDArray[np.uint8]
 
-TRAINING_SEEDS: Final = tuple(range(1000, 1006))
-VALIDATION_SEEDS: Final = (50_000,)
+TRAINING_SEEDS: Final = tuple(range(TRAIN_SEED, TRAIN_SEED + 6))
+VALIDATION_SEEDS: Final = (VALIDATION_SEED,)
 """Of the simulated regions that the forest is fitted on, and that its change threshold is chosen on: the first of
 those that the model's own training draws from."""
 
 BLOCK_PX: Final = 32
 """Side of the blocks that are drawn for the interval: 320 m, wider than most fields."""
-
-THRESHOLDS: Final = tuple(np.round(np.arange(0.3, 0.96, 0.05), 2).tolist())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.inference.channels import decibels
 from pipelines.legend import CHANGE_CODES, LAND_COVER_CODES
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ NUM_TREES: Final = 100
 MIN_SAMPLES_LEAF: Final = 5
 MISSING: Final = -99.0
 """Stands for missing in the features: no reflectance and no dB value reaches it, so that a tree can split it off."""
-
-POWER_FLOOR: Final = 1e-4
-"""Linear power, only to take the logarithm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +90,7 @@ def land_cover_features(cube: dict[str, xr.Dataset]) -> tuple[npt.NDArray[np.flo
 
     Missing becomes `MISSING` once the statistics are taken.
     """
-    s2, power_db = _masked(cube["s2"], "reflectance"), _decibels(cube["s1"])
+    s2, power_db = _masked(cube["s2"], "reflectance"), decibels(_masked(cube["s1"], "power"))
     bands = [str(b) for b in cube["s2"]["band"].to_numpy()]
     red, nir = s2[:, bands.index("B04")], s2[:, bands.index("B08")]
     stack = np.concatenate([s2, ((nir - red) / np.maximum(nir + red, np.float32(1e-3)))[:, None]], axis=1)
@@ -104,7 +102,7 @@ def land_cover_features(cube: dict[str, xr.Dataset]) -> tuple[npt.NDArray[np.flo
 
 def series(cube: dict[str, xr.Dataset]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Returns valid reflectance and valid backscatter in dB, (time, band, y, x), NaN elsewhere."""
-    return _masked(cube["s2"], "reflectance"), _decibels(cube["s1"])
+    return _masked(cube["s2"], "reflectance"), decibels(_masked(cube["s1"], "power"))
 
 
 def change_features(stacks: tuple[npt.NDArray[np.float32], ...], split: int) -> npt.NDArray[np.float32]:
@@ -158,13 +156,6 @@ def _change_sample(
 def _masked(group: xr.Dataset, name: str) -> npt.NDArray[np.float32]:
     values: npt.NDArray[np.float32] = group[name].where(group["valid"]).to_numpy()
     return values.astype(np.float32)
-
-
-def _decibels(group: xr.Dataset) -> npt.NDArray[np.float32]:
-    decibels: npt.NDArray[np.float32] = np.float32(10) * np.log10(
-        np.maximum(_masked(group, "power"), np.float32(POWER_FLOOR))
-    )
-    return decibels
 
 
 def _quantiles(values: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
