@@ -44,7 +44,10 @@ def test_configuration_round_trip():
         ({"channels": (3, 8)}, "channels must hold one positive number"),
         ({"class_codes": (1, 1)}, "class_codes must be"),
         ({"window": 0}, "window must be at least 1"),
-        ({"style": "paper"}, "style must be 'modern'"),
+        ({"style": "post"}, "style must be one of"),
+        ({"style": "paper", "attention": "cosine"}, "the paper's style knows no"),
+        ({"num_pruned": -1}, "num_pruned must be at least 0"),
+        ({"num_collaborative": 0, "num_pruned": 1}, "pruned experts belong to a bank"),
     ],
 )
 def test_bad_configuration_is_refused(changes, message):
