@@ -9,8 +9,8 @@ import lazy_loader
 if TYPE_CHECKING:
     from ringmoe_core.checkpoint import CheckpointMetadata, LoadedModel, load_checkpoint, save_checkpoint
     from ringmoe_core.config import RingMoEConfig
-    from ringmoe_core.encoder import Features
     from ringmoe_core.errors import CheckpointError
+    from ringmoe_core.features import Features
     from ringmoe_core.fusion import FusedPyramid
     from ringmoe_core.modality import MODALITIES
     from ringmoe_core.model import RingMoE, count_parameters
@@ -39,7 +39,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     submod_attrs={
         "checkpoint": ["CheckpointMetadata", "LoadedModel", "load_checkpoint", "save_checkpoint"],
         "config": ["RingMoEConfig"],
-        "encoder": ["Features"],
+        "features": ["Features"],
         "errors": ["CheckpointError"],
         "fusion": ["FusedPyramid"],
         "modality": ["MODALITIES"],

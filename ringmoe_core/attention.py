@@ -94,7 +94,7 @@ def window_mask(plan: WindowPlan) -> NDArray[np.float32]:
 class WindowAttention(nn.Module):
     """Multi-head attention of each token to the tokens of its window."""
 
-    def __init__(self, dim: int, head_dim: int, window: int, *, shifted: bool) -> None:
+    def __init__(self, dim: int, head_dim: int, window: int, *, shifted: bool, kind: str = "bias") -> None:
         super().__init__()
         self.num_heads = dim // head_dim
         self.window = window
@@ -103,7 +103,7 @@ class WindowAttention(nn.Module):
         self.projection = nn.Linear(dim, dim)
         self.bias_table_RA = nn.Parameter(torch.empty((2 * window - 1) ** 2, self.num_heads))
 
-    def forward(self, tokens_NhwD: Tensor) -> Tensor:
+    def forward(self, tokens_NhwD: Tensor, live_Nhw: Tensor | None = None) -> Tensor:
         """Attended tokens, same shape."""
         N, h, w, D = tokens_NhwD.shape
         plan = plan_windows((h, w), self.window, shifted=self.shifted)

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 if TYPE_CHECKING:
     from ringmoe_core.config import RingMoEConfig
-    from ringmoe_core.encoder import Features
+    from ringmoe_core.features import Features
 
 SCORE_LIMIT = 8.0
 """Scores stay within +-8, so that exp(score) needs no maximum over images and groups can share it."""

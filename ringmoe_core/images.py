@@ -109,7 +109,8 @@ def _check(series: Mapping[str, Series], config: RingMoEConfig) -> tuple[str, ..
     for name in names:
         one = series[name]
         wanted = config.channels[config.modalities.index(name)]
-        if one.pixels_BTCHW.shape[2] != wanted:
+        free = config.embedding == "spectral" and one.bands is not None  # any bands that say what they are
+        if not free and one.pixels_BTCHW.shape[2] != wanted:
             raise ValueError(
                 f"{name} has {wanted} channels, got {one.pixels_BTCHW.shape[2]}; give absent bands as not present"
             )

@@ -11,28 +11,33 @@ RESIDUAL_STD = 0.02
 """Layers whose output is added to a residual stream start small (Swin Transformer, arXiv 2103.14030)."""
 
 
-def initialise(model: nn.Module, seed: int) -> None:
+def initialise(model: nn.Module, seed: int, *, style: str = "modern") -> None:
     """Fills every parameter of `model` in place; equal seeds give equal values.
 
-    Norms are one and zero, biases zero. Residual branches, routers, bias tables, embeddings and the last layer of a
-    head are truncated normal with deviation 0.02; layers in a chain without residual or norm are scaled by their
-    fan-in, since 0.02 would let the signal die out over them.
+    Norms are one and zero, biases, buffers and the encoding of the acquisition zero. In the paper's style the rest of
+    the encoder is truncated normal with deviation 0.02 (its authors' code). In the modern one that holds for residual
+    branches, routers, bias tables, embeddings and the last layer of a head; layers in a chain without residual or norm
+    are scaled by their fan-in, since 0.02 would let the signal die out over them.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
+        for buffer in model.buffers():
+            buffer.zero_()
         for name, module in model.named_modules():
             for own, parameter in module.named_parameters(recurse=False):
                 if isinstance(module, nn.LayerNorm):
                     parameter.fill_(1.0 if own == "weight" else 0.0)
-                elif "bias" in own and "table" not in own:
+                elif name.startswith("encoder.acquisition") or ("bias" in own and "table" not in own):
                     parameter.zero_()
+                elif style == "paper" and name.startswith("encoder."):
+                    _draw(parameter, RESIDUAL_STD, generator)
                 else:
                     _draw(parameter, _deviation(name, parameter), generator)
 
 
 def _deviation(name: str, parameter: Tensor) -> float:
     chained = name.endswith((".reduction", ".convolution", ".compare")) or (
-        name.startswith(("encoder.embeds", "fusion.", "decoder.")) and parameter.dim() > 1
+        name.startswith(("encoder.embeds", "encoder.skips", "fusion.", "decoder.")) and parameter.dim() > 1
     )
     if chained and not name.endswith(".context"):
         return 1.0 / math.sqrt(parameter[0].numel())

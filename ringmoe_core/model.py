@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ringmoe_core.decoder import Decoder
-from ringmoe_core.encoder import Encoder, Features
+from ringmoe_core.encoder import Encoder
 from ringmoe_core.fusion import FusedPyramid, Fusion
 from ringmoe_core.heads.change import ChangeHead
 from ringmoe_core.heads.segmentation import SegmentationHead
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ringmoe_core.config import RingMoEConfig
+    from ringmoe_core.features import Features
     from ringmoe_core.series import Series
 
 
@@ -50,13 +51,14 @@ class RingMoE(nn.Module):
         self.config = config
         with torch.device("meta"):  # values are drawn once, from our own generator
             self.encoder = Encoder(config)
-            self.fusion = Fusion(config)
-            self.decoder = Decoder(config)
-            self.segmentation_head = SegmentationHead(config.map_dim, len(config.class_codes))
-            self.change_head = ChangeHead(config.map_dim, len(config.change_codes))
+            if config.maps:
+                self.fusion = Fusion(config)
+                self.decoder = Decoder(config)
+                self.segmentation_head = SegmentationHead(config.map_dim, len(config.class_codes))
+                self.change_head = ChangeHead(config.map_dim, len(config.change_codes))
         if seed is not None:
             self.to_empty(device="cpu")
-            initialise(self, seed)
+            initialise(self, seed, style=config.style)
 
     def encode(self, series: Mapping[str, Series]) -> Features:
         """Features of every image, given by modality; each image's depend on that image alone.
@@ -75,8 +77,13 @@ class RingMoE(nn.Module):
             membership_BGT: bool; T runs over the modalities of the batch in the configuration's order, dates inside.
 
         Raises:
-            ValueError: the membership does not fit the features.
+            ValueError: the membership does not fit the features, or the model is a backbone alone.
         """
+        if not self.config.maps:
+            raise ValueError(
+                "fusion, decoder and heads belong to models built with maps, got a configuration with maps=False; "
+                "use the features of `encode`, or build with dataclasses.replace(config, maps=True)"
+            )
         fused: FusedPyramid = self.fusion(features, membership_BGT)
         return fused
 

@@ -42,7 +42,9 @@ class MixtureLayer(nn.Module):
         self.collaborative = ExpertBank(config.num_collaborative, dim, hidden)
         self.shared = FeedForward(dim, hidden)
 
-    def forward(self, tokens_NLD: Tensor, modality_N: Tensor) -> tuple[Tensor, tuple[BankUse, BankUse]]:
+    def forward(
+        self, tokens_NLD: Tensor, modality_N: Tensor, live_NL: Tensor | None = None
+    ) -> tuple[Tensor, tuple[BankUse, BankUse]]:
         """Transformed tokens, and the use of the specialised and the collaborative bank."""
         own, common = self.router(tokens_NLD, modality_N)
         own_expert_NLK = own.choice_NLK + modality_N[:, None, None] * self.num_specialised

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ringmoe_core.band import Band
+
 _IMAGE_AXES = 5
 
 
@@ -32,6 +34,13 @@ class Series:
     age_BT: Tensor | None = None
     """Years before the date that the maps are for, at least 0; None means 0 for every image."""
 
+    gsd_m_BT: Tensor | None = None
+    """Ground sampling distance in metres, above 0, NaN where it is not known; None where it is known of no image."""
+
+    bands: tuple[Band, ...] | None = None
+    """What each channel measures, in order; None for the modality's own bands (`modality_bands`). Read by a model with
+    spectral embedding only."""
+
     check_values: bool = True
     """Whether values are looked at, besides shapes; a training loop that checked its store may switch it off."""
 
@@ -41,6 +50,7 @@ class Series:
         if self.check_values:
             self._check_finite()
             self._check_times()
+            self._check_gsd()
 
     @property
     def num_places(self) -> int:
@@ -63,23 +73,35 @@ class Series:
         for name in ("valid_BTHW", "present_BTC"):
             if getattr(self, name).dtype != torch.bool:
                 raise ValueError(f"{name} must be bool, got {getattr(self, name).dtype}; compare it first")
-        for name in ("day_BT", "age_BT"):
+        for name, unit in (
+            ("day_BT", "years as a fraction"),
+            ("age_BT", "years as a fraction"),
+            ("gsd_m_BT", "metres"),
+        ):
             value = getattr(self, name)
             if value is not None and not value.is_floating_point():
-                raise ValueError(f"{name} must be floating point, got {value.dtype}; give years as a fraction")
+                raise ValueError(f"{name} must be floating point, got {value.dtype}; give {unit}")
+        bands: object = self.bands  # callers are not all type checked
+        if bands is not None and not (isinstance(bands, tuple) and all(isinstance(band, Band) for band in bands)):
+            raise ValueError(f"bands must be a tuple of Band, got {bands!r}; describe each channel by a Band")
 
     def _check_shapes(self) -> None:
         shape = tuple(self.pixels_BTCHW.shape)
         if len(shape) != _IMAGE_AXES or min(shape) < 1:
             raise ValueError(f"pixels must have the axes (B, T, C, H, W), none empty, got {shape}; reshape them")
         B, T, C, H, W = shape
-        expected = {"valid_BTHW": (B, T, H, W), "present_BTC": (B, T, C), "day_BT": (B, T), "age_BT": (B, T)}
+        expected = {"valid_BTHW": (B, T, H, W), "present_BTC": (B, T, C), "day_BT": (B, T)}
+        expected |= {"age_BT": (B, T), "gsd_m_BT": (B, T)}
         for name, wanted in expected.items():
             value = getattr(self, name)
             if value is not None and tuple(value.shape) != wanted:
                 raise ValueError(
                     f"{name} must have shape {wanted} to fit pixels {shape}, got {tuple(value.shape)}; match them"
                 )
+        if self.bands is not None and len(self.bands) != C:
+            raise ValueError(
+                f"bands must name each of the {C} channels, got {len(self.bands)} of them; give one Band a channel"
+            )
 
     def _check_finite(self) -> None:
         if torch.isfinite(self.pixels_BTCHW.sum()):  # one pass; the full test only where something is amiss
@@ -105,4 +127,15 @@ class Series:
         if self.age_BT is not None and not bool((self.age_BT >= 0).all() & torch.isfinite(self.age_BT).all()):
             raise ValueError(
                 f"age must be finite and at least 0 years, got minimum {self.age_BT.min()}; count back in time"
+            )
+
+    def _check_gsd(self) -> None:
+        if self.gsd_m_BT is None:
+            return
+        bad_BT = ~((self.gsd_m_BT > 0) & torch.isfinite(self.gsd_m_BT) | torch.isnan(self.gsd_m_BT))
+        if bool(bad_BT.any()):
+            place, date = (int(axis) for axis in bad_BT.nonzero()[0])
+            raise ValueError(
+                f"a ground sampling distance must be above 0 and finite, got {float(self.gsd_m_BT[place, date])} m at "
+                f"(place, date) {(place, date)}; use NaN where it is not known, for padding too"
             )
