@@ -30,17 +30,22 @@ def small_config() -> RingMoEConfig:
     return RingMoEConfig(dim=16, head_dim=8, depths=(1, 2, 1), fusion_dim=16, skip_dim=8, skip_fused_dim=8, map_dim=8)
 
 
+@pytest.fixture(scope="session")
+def enliven():
+    return _enliven
+
+
 @pytest.fixture
 def small_model(small_config) -> RingMoE:
-    return enliven(RingMoE(small_config, seed=1))
+    return _enliven(RingMoE(small_config, seed=1))
 
 
 @pytest.fixture
 def nano_model() -> RingMoE:
-    return enliven(RingMoE(nano(), seed=1))
+    return _enliven(RingMoE(nano(), seed=1))
 
 
-def enliven(model: RingMoE) -> RingMoE:
+def _enliven(model: RingMoE) -> RingMoE:
     """Larger random parameters, so that an error in any branch shows."""
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
