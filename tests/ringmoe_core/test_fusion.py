@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from ringmoe_core import RingMoE
+
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
 
@@ -111,3 +113,28 @@ def test_membership_that_does_not_fit_is_refused(small_model, make_series, membe
     features = small_model.encode({"ms": make_series("ms")})
     with pytest.raises(ValueError, match="membership must be bool"):
         small_model.fuse(features, member)
+
+
+def test_order_of_modalities_does_not_matter(small_config, enliven, make_series):
+    """Neither that of the mapping, nor that in which a configuration lists them."""
+    config = replace(small_config, modalities=("sar_l2", "ms"), channels=(2, 10))
+    model = enliven(RingMoE(config, seed=1))
+    turned = RingMoE(replace(config, modalities=("ms", "sar_l2"), channels=(10, 2)), seed=None)
+    turned.load_state_dict({name: turn(name, value) for name, value in model.state_dict().items()}, assign=True)
+    radar, optical = make_series("sar_l2", dates=2), make_series("ms", dates=3)
+    everything = torch.ones(2, 1, 5, dtype=torch.bool)
+    with torch.no_grad():
+        wanted = model({"sar_l2": radar, "ms": optical}, everything)
+        assert torch.equal(model({"ms": optical, "sar_l2": radar}, everything), wanted)
+        torch.testing.assert_close(turned({"ms": optical, "sar_l2": radar}, everything), wanted, atol=1e-4, rtol=1e-4)
+
+
+def turn(name, value):
+    """The parameter with its two modalities in the other order."""
+    if ".specialised." in name:
+        return value.unflatten(0, (2, -1)).flip(0).flatten(0, 1)
+    if name.endswith("specialised_MSD"):
+        return value.flip(0)
+    if name.endswith(".context.weight"):
+        return torch.cat([value[:, :-2], value[:, -2:].flip(1)], dim=1)
+    return value
