@@ -5,12 +5,21 @@ from __future__ import annotations
 import copy
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 
 from pipelines.training.chips import ChipConfig, ChipSampler
+from pipelines.training.descent import (
+    average_decay,
+    descend,
+    learning_rate,
+    make_optimiser,
+    phase_chips,
+    phase_steps,
+    update_average,
+)
 from pipelines.training.objective import Losses, ObjectiveConfig, objective
 
 if TYPE_CHECKING:
@@ -89,15 +98,15 @@ def fit(
         FloatingPointError: The loss is no longer finite.
     """
     average = copy.deepcopy(model).requires_grad_(requires_grad=False)
-    optimiser = torch.optim.AdamW(_groups(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98))
+    optimiser = make_optimiser(model, config)
     started = time.monotonic()
     step = 0
-    for number, (phase, steps) in enumerate(_phase_steps(config)):
-        sampler = ChipSampler(scenes, _chips(config, phase), seed=config.seed + number)
+    for number, (phase, steps) in enumerate(phase_steps(config)):
+        sampler = ChipSampler(scenes, phase_chips(config, phase), seed=config.seed + number)
         for _ in range(steps):
             rate = learning_rate(step, config)
             losses = _advance(model, optimiser, sampler, config, rate)
-            _update_average(average, model, min(config.average, (1 + step) / (10 + step)))
+            update_average(average, model, average_decay(step, config))
             step += 1
             if on_step is not None:
                 on_step(
@@ -112,49 +121,11 @@ def fit(
     return average.eval()
 
 
-def learning_rate(step: int, config: FitConfig) -> float:
-    """Returns the rate of a step: linear warm-up, then a cosine to `final_learning_rate`."""
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    span = config.learning_rate - config.final_learning_rate
-    return config.final_learning_rate + 0.5 * span * (1 + math.cos(math.pi * min(1.0, done)))
-
-
 def _advance(
     model: RingMoE, optimiser: torch.optim.Optimizer, sampler: ChipSampler, config: FitConfig, rate: float
 ) -> Losses:
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-    optimiser.zero_grad(set_to_none=True)
     model.train()
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
         losses = objective(model, sampler.draw(), config.objective)
-    if not torch.isfinite(losses.total):
-        raise FloatingPointError(f"the loss must stay finite, got {losses}; lower the learning rate")
-    losses.total.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-    optimiser.step()
+    descend(model, optimiser, losses.total, rate=rate, clip_norm=config.clip_norm)
     return losses
-
-
-def _groups(model: RingMoE, weight_decay: float) -> list[dict[str, object]]:
-    """Matrices decay; biases, norms and tables of one dimension do not."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
-
-
-def _update_average(average: RingMoE, model: RingMoE, decay: float) -> None:
-    with torch.no_grad():
-        torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
-
-
-def _phase_steps(config: FitConfig) -> list[tuple[Phase, int]]:
-    counts = [round(config.steps * phase.share) for phase in config.phases]
-    counts[-1] = config.steps - sum(counts[:-1])
-    return list(zip(config.phases, counts, strict=True))
-
-
-def _chips(config: FitConfig, phase: Phase) -> ChipConfig:
-    return replace(config.chips, size=phase.size, batch=phase.batch)

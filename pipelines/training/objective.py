@@ -40,20 +40,49 @@ class Losses:
     """Share of labelled pixels of the batch whose class is right."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a model makes of a batch, up to the logits of both tasks."""
+
+    features: Features
+    maps_BGDHW: torch.Tensor
+    """Decoded maps of each group of images."""
+
+    land_cover_BKHW: torch.Tensor
+    """float32 logits of the first group."""
+
+    change_BKHW: torch.Tensor
+    """float32 logits of the second group against the third."""
+
+
 def objective(model: RingMoE, batch: Batch, config: ObjectiveConfig) -> Losses:
-    """Returns the supervised losses of a batch.
+    """Returns the supervised losses of a model on a batch, as `supervised_losses` defines them."""
+    return supervised_losses(answers(model, batch), batch, config)
+
+
+def answers(model: RingMoE, batch: Batch) -> Answers:
+    """Returns a model's features, maps and logits of a batch."""
+    features = model.encode(batch.series)
+    maps_NDHW = model.decode(model.fuse(features, batch.membership_BGT))
+    maps_BGDHW = maps_NDHW.reshape(*batch.membership_BGT.shape[:2], *maps_NDHW.shape[1:])
+    return Answers(
+        features=features,
+        maps_BGDHW=maps_BGDHW,
+        land_cover_BKHW=model.segment(maps_BGDHW[:, 0]).float(),
+        change_BKHW=model.change(maps_BGDHW[:, 1], maps_BGDHW[:, 2]).float(),
+    )
+
+
+def supervised_losses(given: Answers, batch: Batch, config: ObjectiveConfig) -> Losses:
+    """Returns the losses of answers against the labels.
 
     Cross-entropy over land cover; cross-entropy and soft Dice (Milletari et al. 2016, section 3) over change;
     balance and z losses of the routers.
     """
-    features = model.encode(batch.series)
-    maps_NDHW = model.decode(model.fuse(features, batch.membership_BGT))
-    maps_BGDHW = maps_NDHW.reshape(*batch.membership_BGT.shape[:2], *maps_NDHW.shape[1:])
-    land_cover_BKHW = model.segment(maps_BGDHW[:, 0]).float()
-    change_BKHW = model.change(maps_BGDHW[:, 1], maps_BGDHW[:, 2]).float()
+    land_cover_BKHW, change_BKHW = given.land_cover_BKHW, given.change_BKHW
     land_cover = functional.cross_entropy(land_cover_BKHW, batch.land_cover_BHW, ignore_index=IGNORE)
     change = functional.cross_entropy(change_BKHW, batch.change_BHW, ignore_index=IGNORE)
-    balance, z = _routing_losses(features, land_cover)
+    balance, z = _routing_losses(given.features, land_cover)
     dice = any_change_dice(change_BKHW, batch.change_BHW)
     total = land_cover + config.change * (change + config.dice * dice) + config.balance * balance + config.z * z
     known = batch.land_cover_BHW != IGNORE
