@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import torch
+
+from ringmoe_core.heap import keep_heap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_M_TRIM_THRESHOLD: Final = -1
-_M_MMAP_THRESHOLD: Final = -3
-"""Parameters of mallopt(3)."""
-
-_MMAP_FROM: Final = 1 << 30
-_TRIM_FROM: Final = (1 << 31) - 1
-
-
-def keep_heap() -> bool:
-    """Makes glibc keep freed memory for reuse; returns whether the C library took it.
-
-    By default every temporary above 32 MiB is mapped afresh and its pages faulted in again; the model's fusion makes
-    many of those. It holds for the rest of the process, whose resident memory then stays at its peak.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return False
-    return bool(mallopt(_M_MMAP_THRESHOLD, _MMAP_FROM)) and bool(mallopt(_M_TRIM_THRESHOLD, _TRIM_FROM))
+__all__ = ["keep_heap", "torch_threads"]
 
 
 @contextlib.contextmanager
