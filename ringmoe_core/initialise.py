@@ -27,7 +27,7 @@ def initialise(model: nn.Module, seed: int, *, style: str = "modern") -> None:
             for own, parameter in module.named_parameters(recurse=False):
                 if isinstance(module, nn.LayerNorm):
                     parameter.fill_(1.0 if own == "weight" else 0.0)
-                elif name.startswith("encoder.acquisition") or ("bias" in own and "table" not in own):
+                elif _starts_at_zero(name, own):
                     parameter.zero_()
                 elif style == "paper" and name.startswith("encoder."):
                     _draw(parameter, RESIDUAL_STD, generator)
@@ -35,9 +35,16 @@ def initialise(model: nn.Module, seed: int, *, style: str = "modern") -> None:
                     _draw(parameter, _deviation(name, parameter), generator)
 
 
+def _starts_at_zero(name: str, own: str) -> bool:
+    """Biases, the encoding of the acquisition, and the logarithm of the cosine's scale over its first value."""
+    return name.startswith("encoder.acquisition") or own == "log_scale_A" or ("bias" in own and "table" not in own)
+
+
 def _deviation(name: str, parameter: Tensor) -> float:
-    chained = name.endswith((".reduction", ".convolution", ".compare")) or (
-        name.startswith(("encoder.embeds", "encoder.skips", "fusion.", "decoder.")) and parameter.dim() > 1
+    chained = (
+        name.endswith((".reduction", ".convolution", ".compare"))
+        or ".position." in name
+        or (name.startswith(("encoder.embeds", "encoder.skips", "fusion.", "decoder.")) and parameter.dim() > 1)
     )
     if chained and not name.endswith(".context"):
         return 1.0 / math.sqrt(parameter[0].numel())
