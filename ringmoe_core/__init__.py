@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from ringmoe_core.features import Features
     from ringmoe_core.fusion import FusedPyramid
     from ringmoe_core.modality import MODALITIES
-    from ringmoe_core.model import RingMoE, count_parameters
+    from ringmoe_core.model import RingMoE
     from ringmoe_core.presets import nano, tiny
     from ringmoe_core.series import Series
+    from ringmoe_core.sizes import count_parameters
 
 __all__ = [  # noqa: RUF022 plain order, as in every package
     "CheckpointError",
@@ -43,8 +44,9 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "errors": ["CheckpointError"],
         "fusion": ["FusedPyramid"],
         "modality": ["MODALITIES"],
-        "model": ["RingMoE", "count_parameters"],
+        "model": ["RingMoE"],
         "presets": ["nano", "tiny"],
         "series": ["Series"],
+        "sizes": ["count_parameters"],
     },
 )

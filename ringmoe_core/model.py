@@ -5,7 +5,6 @@ Legend: B places, G groups, T images a place, N = B G, P map channels, K classes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,17 +23,6 @@ if TYPE_CHECKING:
     from ringmoe_core.config import RingMoEConfig
     from ringmoe_core.features import Features
     from ringmoe_core.series import Series
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParameterCount:
-    """Size of a model."""
-
-    total: int
-    """All parameters."""
-
-    active: int
-    """Those that one token of the largest modality meets: one modality's embedding and the experts it takes."""
 
 
 class RingMoE(nn.Module):
@@ -109,27 +97,3 @@ class RingMoE(nn.Module):
     def forward(self, series: Mapping[str, Series], membership_BGT: Tensor) -> Tensor:
         """Land-cover logits (N, K, H, W) of each group."""
         return self.segment(self.decode(self.fuse(self.encode(series), membership_BGT)))
-
-
-def count_parameters(config: RingMoEConfig) -> ParameterCount:
-    """Size of a model of this configuration, counted on the model itself without storage."""
-    model = RingMoE(config, seed=None)
-    largest = config.modalities[config.channels.index(max(config.channels))]
-    total, active = 0, 0.0
-    for name, parameter in model.named_parameters():
-        total += parameter.numel()
-        active += parameter.numel() * _active_share(name, config, largest)
-    return ParameterCount(total=total, active=round(active))
-
-
-def _active_share(name: str, config: RingMoEConfig, modality: str) -> float:
-    """Part of a parameter that one token meets."""
-    if ".mixture.specialised." in name:
-        return config.top_k / (config.num_specialised * len(config.modalities))
-    if ".mixture.collaborative." in name:
-        return config.top_k / config.num_collaborative
-    if name.endswith("router.specialised_MSD"):
-        return 1 / len(config.modalities)
-    if name.startswith(("encoder.embeds.", "encoder.skips.")):
-        return float(name.split(".")[2] == modality)
-    return 1.0
