@@ -1,4 +1,4 @@
-"""Self-attention inside windows of a token grid, with a learned bias for each relative position.
+"""Self-attention inside windows of a token grid, with a bias for each relative position.
 
 Legend: N images, h, w token grid, D channels, A heads, E channels of a head, X windows of an image, n tokens of a
 window.
@@ -6,153 +6,178 @@ window.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Final, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ringmoe_core.attention_backend import choose_backend, has_matrix_units
+from ringmoe_core.position_bias import KeptBias, LogSpacedBias, hide_dead, mask_windows, place_bias
+from ringmoe_core.windows import WindowPlan, cut_tokens, plan_windows, shift_grid, unshift_grid
+
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
-MASKED = -1e4
-"""Added to the score of a forbidden pair: finite, so that no row of a softmax is empty, and exactly zero after it."""
+    from ringmoe_core.window_kernel import WindowKernel
 
+FIRST_SCALE: Final = 10.0
+LARGEST_SCALE: Final = 100.0
+"""Of the cosine before training, and at most (Swin Transformer V2, arXiv 2111.09883, section 3.2, and its code)."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowPlan:
-    """How a grid is padded, shifted and cut into windows; integers only."""
-
-    grid: tuple[int, int]
-    """Rows and columns of tokens."""
-
-    window: tuple[int, int]
-    """Rows and columns of a window, never more than the grid's."""
-
-    shift: tuple[int, int]
-    """Rows and columns by which windows are moved."""
-
-    @property
-    def padded(self) -> tuple[int, int]:
-        """The grid rounded up to whole windows."""
-        return self.grid[0] + -self.grid[0] % self.window[0], self.grid[1] + -self.grid[1] % self.window[1]
-
-    @property
-    def counts(self) -> tuple[int, int]:
-        """Windows down and across."""
-        return self.padded[0] // self.window[0], self.padded[1] // self.window[1]
-
-    @property
-    def needs_mask(self) -> bool:
-        """Whether some pair of tokens inside a window must not see each other."""
-        return self.padded != self.grid or self.shift != (0, 0)
-
-
-def plan_windows(grid: tuple[int, int], window: int, *, shifted: bool) -> WindowPlan:
-    """The plan of a grid; a window shrinks to a smaller grid, and only grids larger than it are shifted."""
-    rows, columns = min(window, grid[0]), min(window, grid[1])
-    shift = tuple(side // 2 if shifted and size > side else 0 for size, side in zip(grid, (rows, columns), strict=True))
-    return WindowPlan(grid=grid, window=(rows, columns), shift=(shift[0], shift[1]))
-
-
-@lru_cache(maxsize=64)
-def relative_index(window: tuple[int, int], largest: int) -> NDArray[np.int64]:
-    """Row of the bias table for each pair of tokens, flat (n * n).
-
-    The table of a window of side `largest` serves every smaller one: offsets are counted from its centre.
-    """
-    rows, columns = (axis.ravel() for axis in np.indices(window))
-    down = rows[:, None] - rows[None, :] + largest - 1
-    across = columns[:, None] - columns[None, :] + largest - 1
-    return np.ascontiguousarray((down * (2 * largest - 1) + across).ravel())
-
-
-@lru_cache(maxsize=64)
-def window_mask(plan: WindowPlan) -> NDArray[np.float32]:
-    """0 for pairs that may see each other and MASKED for the rest, (X, n, n).
-
-    Tokens see each other when both are real, or both padding, and neither is across the edge that the shift wraps over.
-    """
-    (rows, columns), (down, across) = plan.padded, plan.window
-    row_part, column_part = (
-        np.where(np.arange(size) < size - side, 0, np.where(np.arange(size) < size - move, 1, 2))
-        if move
-        else np.zeros(size)
-        for size, side, move in zip(plan.padded, plan.window, plan.shift, strict=True)
-    )
-    region = row_part[:, None] * 3 + column_part[None, :]
-    real = np.zeros(plan.padded, dtype=bool)
-    real[: plan.grid[0], : plan.grid[1]] = True
-    region = np.where(np.roll(real, (-plan.shift[0], -plan.shift[1]), (0, 1)), region, -1)
-    cut = region.reshape(rows // down, down, columns // across, across).transpose(0, 2, 1, 3).reshape(-1, down * across)
-    return np.where(cut[:, :, None] == cut[:, None, :], 0.0, MASKED).astype(np.float32)
+COSINE_EPS: Final = 1e-6
+"""Added to the squared length of a query or key, so that a vector of zeros has a cosine and a gradient."""
 
 
 class WindowAttention(nn.Module):
-    """Multi-head attention of each token to the tokens of its window."""
+    """Multi-head attention of each token to the tokens of its window.
 
-    def __init__(self, dim: int, head_dim: int, window: int, *, shifted: bool, kind: str = "bias") -> None:
+    `bias`: scaled dot product with a learned table of biases (Swin Transformer, arXiv 2103.14030, equation 4).
+    `cosine`: cosine times a learned scale of at most 100 for each head, with a log-spaced continuous bias and no bias
+    of the keys (Swin Transformer V2, arXiv 2111.09883, equations 2 and 4): parameters serve windows of any side.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        head_dim: int,
+        window: int,
+        *,
+        shifted: bool,
+        kind: Literal["bias", "cosine"] = "bias",
+    ) -> None:
         super().__init__()
         self.num_heads = dim // head_dim
         self.window = window
         self.shifted = shifted
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.projection = nn.Linear(dim, dim)
-        self.bias_table_RA = nn.Parameter(torch.empty((2 * window - 1) ** 2, self.num_heads))
+        self.kind = kind
+        self.kernel: WindowKernel | None = None  # set by `window_kernel.use_window_kernel`
+        self._kept = KeptBias()
+        if kind == "bias":
+            self.qkv = nn.Linear(dim, 3 * dim)
+            self.projection = nn.Linear(dim, dim)
+            self.bias_table_RA = nn.Parameter(torch.empty((2 * window - 1) ** 2, self.num_heads))
+        else:
+            self.qkv = nn.Linear(dim, 3 * dim, bias=False)
+            self.projection = nn.Linear(dim, dim)
+            self.query_bias_D = nn.Parameter(torch.empty(dim))
+            self.value_bias_D = nn.Parameter(torch.empty(dim))
+            self.log_scale_A = nn.Parameter(torch.empty(self.num_heads))  # natural logarithm of scale / FIRST_SCALE
+            self.position = LogSpacedBias(self.num_heads)
 
     def forward(self, tokens_NhwD: Tensor, live_Nhw: Tensor | None = None) -> Tensor:
-        """Attended tokens, same shape."""
-        N, h, w, D = tokens_NhwD.shape
-        plan = plan_windows((h, w), self.window, shifted=self.shifted)
-        (rows, columns), (down, across), (move_y, move_x) = plan.padded, plan.window, plan.shift
-        if plan.padded != plan.grid:
-            tokens_NhwD = functional.pad(tokens_NhwD, (0, 0, 0, columns - w, 0, rows - h))
-        if plan.shift != (0, 0):
-            tokens_NhwD = tokens_NhwD.roll((-move_y, -move_x), (1, 2))
-        A = self.num_heads
-        cut = (N, rows // down, down, columns // across, across, 3, A, D // A)
-        query, key, value = self.qkv(tokens_NhwD).reshape(cut).permute(5, 0, 1, 3, 6, 2, 4, 7).flatten(5, 6)
-        attended = self._attend(query, key, value, plan)  # (N, down, across, A, n, E)
-        mixed_NhwD: Tensor = attended.reshape(*attended.shape[:4], *plan.window, D // A)
-        mixed_NhwD = self.projection(mixed_NhwD.permute(0, 1, 4, 2, 5, 3, 6).reshape(N, rows, columns, D))
-        if plan.shift != (0, 0):
-            mixed_NhwD = mixed_NhwD.roll((move_y, move_x), (1, 2))
-        if plan.padded != plan.grid:
-            mixed_NhwD = mixed_NhwD[:, :h, :w]
-        return mixed_NhwD
+        """Attended tokens, same shape.
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, plan: WindowPlan) -> Tensor:
+        Args:
+            tokens_NhwD: any h and w from 1; finite, also where there is no data.
+            live_Nhw: bool, tokens that have data; the others are seen by no token that can see a live one. All tokens
+                get a result: those without data see the live tokens of their window or, if it has none, each other.
+        """
+        plan = plan_windows((tokens_NhwD.shape[1], tokens_NhwD.shape[2]), self.window, shifted=self.shifted)
+        if live_Nhw is not None and live_Nhw.device.type == "cpu" and bool(live_Nhw.all()):
+            live_Nhw = None
+        if self.kernel is not None and self.kernel.refusal(self, tokens_NhwD) is None:
+            mixed_NhwD = self._attend_grid(self.kernel, tokens_NhwD, live_Nhw, plan)
+            projected: Tensor = self.projection(mixed_NhwD)
+            return projected
+        return self._attend_windows(tokens_NhwD, live_Nhw, plan)
+
+    def _attend_grid(
+        self, kernel: WindowKernel, tokens_NhwD: Tensor, live_Nhw: Tensor | None, plan: WindowPlan
+    ) -> Tensor:
+        def make() -> Tensor:
+            return kernel.pad_bias(self._bias(plan))
+
+        return kernel.attend(
+            self._qkv(tokens_NhwD),
+            self._kept.get((plan.window, "kernel"), self._bias_parameters(), make),
+            self._scale(),
+            plan,
+            live_Nhw,
+            cosine=self.kind == "cosine",
+        )
+
+    def _attend_windows(self, tokens_NhwD: Tensor, live_Nhw: Tensor | None, plan: WindowPlan) -> Tensor:
+        N, _, _, D = tokens_NhwD.shape
+        (rows, columns), (down, across), A = plan.padded, plan.window, self.num_heads
+        cut = (N, rows // down, down, columns // across, across, 3, A, D // A)
+        joined = self._qkv(shift_grid(tokens_NhwD, plan)).reshape(cut)
+        query, key, value = joined.permute(5, 0, 1, 3, 6, 2, 4, 7).flatten(5, 6)
+        live_NXn = None if live_Nhw is None else cut_tokens(live_Nhw, plan)
+        attended = self._attend(query, key, value, live_NXn, plan)  # (N, down, across, A, n, E)
+        mixed_NhwD = attended.reshape(*attended.shape[:4], *plan.window, D // A).permute(0, 1, 4, 2, 5, 3, 6)
+        return unshift_grid(self.projection(mixed_NhwD.reshape(N, rows, columns, D)), plan)
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, live_NXn: Tensor | None, plan: WindowPlan) -> Tensor:
         """Attention on (N, down, across, A, n, E); windows join the heads' axis where each has its own mask."""
-        shape = query.shape
-        bias = self._bias(plan).to(query.dtype)
-        if plan.needs_mask:
-            mask_Xnn = torch.from_numpy(window_mask(plan)).to(bias)
-            bias = (bias + mask_Xnn[:, None]).flatten(0, 1)  # (X A, n, n)
-            query, key, value = (part.flatten(1, 3) for part in (query, key, value))
+        shape, scale = query.shape, query.shape[-1] ** -0.5
+        if self.kind == "cosine":
+            query, key, scale = point(query, self._scale()[:, None, None]), point(key), 1.0
+        bias = self._kept.get(
+            (plan, query.dtype), self._bias_parameters(), lambda: mask_windows(self._bias(plan), plan).to(query.dtype)
+        )
+        if live_NXn is None and not plan.needs_mask:
+            query, key, value = (part.flatten(0, 2) for part in (query, key, value))  # (N X, A, n, E)
         else:
-            query, key, value = (part.flatten(0, 2) for part in (query, key, value))
-        if uses_fused_kernel(query, bias):
-            result = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias[None])
-        else:
-            scores = torch.matmul(query * shape[-1] ** -0.5, key.transpose(-1, -2)) + bias
-            result = torch.matmul(scores.softmax(-1), value)
-        return result.reshape(shape)
+            query, key, value = (part.flatten(1, 3) for part in (query, key, value))  # (N, X A, n, E)
+            if live_NXn is not None:
+                bias = bias + hide_dead(live_NXn, plan).to(bias)[:, :, None, None]  # (N, X, A, n, n)
+            bias = bias.flatten(-4, -3)
+            if live_NXn is None:
+                bias = bias[None]
+        backend = choose_backend(
+            device=query.device.type,
+            dtype=query.dtype,
+            matrix_units=has_matrix_units(),
+            bias_gradient=bias.requires_grad and torch.is_grad_enabled(),
+        )
+        return _BACKENDS[backend](query, key, value, bias, scale).reshape(shape)
+
+    def _qkv(self, tokens_NhwD: Tensor) -> Tensor:
+        if self.kind == "bias":
+            joined: Tensor = self.qkv(tokens_NhwD)
+            return joined
+        bias = torch.cat([self.query_bias_D, torch.zeros_like(self.query_bias_D), self.value_bias_D])
+        return functional.linear(tokens_NhwD, self.qkv.weight, bias)
+
+    def _scale(self) -> Tensor:
+        """What each head's products or cosines are multiplied by, (A,), float32."""
+        if self.kind == "bias":
+            head_dim = self.qkv.in_features // self.num_heads
+            return torch.full((self.num_heads,), head_dim**-0.5)
+        return FIRST_SCALE * self.log_scale_A.float().clamp(max=math.log(LARGEST_SCALE / FIRST_SCALE)).exp()
 
     def _bias(self, plan: WindowPlan) -> Tensor:
-        index = torch.from_numpy(relative_index(plan.window, self.window)).to(self.bias_table_RA.device)
-        num = plan.window[0] * plan.window[1]
-        return self.bias_table_RA.index_select(0, index).t().reshape(self.num_heads, num, num)
+        if self.kind == "bias":
+            return place_bias(self.bias_table_RA, plan, self.window)
+        reach = max(plan.window)
+        return place_bias(self.position(reach), plan, reach)
+
+    def _bias_parameters(self) -> tuple[Tensor, ...]:
+        return (self.bias_table_RA,) if self.kind == "bias" else tuple(self.position.parameters())
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> WindowAttention:
+        self._kept.clear()  # moving parameters shows in no version
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
 
-def uses_fused_kernel(query: Tensor, bias: Tensor) -> bool:
-    """Whether the fused attention kernel is the faster one.
+def point(vectors: Tensor, length: Tensor | None = None) -> Tensor:
+    """Vectors of length 1, or of `length`, computed in float32 and rounded once."""
+    exact = vectors.float() if vectors.dtype in (torch.bfloat16, torch.float16) else vectors
+    factor = torch.rsqrt(exact.square().sum(-1, keepdim=True) + COSINE_EPS)
+    return (exact * (factor if length is None else factor * length)).to(vectors.dtype)
 
-    On a CPU without matrix units it is for float32 and is not for bfloat16, and it has no gradient for a bias; on an
-    accelerator it always is.
-    """
-    if query.device.type != "cpu":
-        return True
-    return query.dtype == torch.float32 and not (bias.requires_grad and torch.is_grad_enabled())
+
+def _attend_fused(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float) -> Tensor:
+    return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=scale)
+
+
+def _attend_product(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float) -> Tensor:
+    scores = torch.matmul(query if scale == 1.0 else query * scale, key.transpose(-1, -2))
+    scores = scores + bias if torch.is_grad_enabled() else scores.add_(bias)
+    return torch.matmul(scores.softmax(-1), value)
+
+
+_BACKENDS = {"fused": _attend_fused, "product": _attend_product}

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ringmoe_core.attention import MASKED, WindowAttention, plan_windows, window_mask
+from ringmoe_core.attention import WindowAttention
+from ringmoe_core.windows import MASKED, plan_windows, window_mask
 
 GRIDS = [(4, 4), (8, 8), (16, 16), (3, 11), (10, 8), (1, 1), (17, 9)]
 
