@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ringmoe_core.band import Band
 from ringmoe_core.images import pick_images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ringmoe_core.band import Band
     from ringmoe_core.config import RingMoEConfig
     from ringmoe_core.images import ImagePlan
     from ringmoe_core.series import Series
@@ -93,7 +93,9 @@ def _picked(name: str, index: int, one: Series, pick: Tensor) -> ImageBatch:
 
 
 def _empty(name: str, index: int, plan: ImagePlan, config: RingMoEConfig, *, keep: bool) -> ImageBatch:
-    device, channels = plan.modality_N.device, config.channels[index]
+    device = plan.modality_N.device
+    bands = (Band(name="none", wavelength_nm=500.0),) if config.embedding == "spectral" else None  # any band will do
+    channels = len(bands) if bands else config.channels[index]
     return ImageBatch(
         name=name,
         index=index,
@@ -103,5 +105,5 @@ def _empty(name: str, index: int, plan: ImagePlan, config: RingMoEConfig, *, kee
         present_NC=torch.zeros(1, channels, dtype=torch.bool, device=device),
         day_N=torch.zeros(1, device=device),
         gsd_m_N=torch.full((1,), float("nan"), device=device),
-        bands=None,
+        bands=bands,
     )

@@ -73,9 +73,9 @@ def test_acquisition_reaches_tokens_once_it_has_learned(make_series, enliven):
         assert not torch.allclose(model.encode({"ms": near}).levels[1], model.encode({"ms": far}).levels[1])
 
 
-@pytest.mark.parametrize("style", ["modern", "paper"])
-def test_running_every_modality_changes_no_output_and_gives_every_embed_a_gradient(make_series, style, enliven):
-    model = enliven(RingMoE(replace(SMALL, style=style), seed=1))
+@pytest.mark.parametrize("changes", [{}, {"style": "paper"}, {"embedding": "spectral", "channels": (3, 8, 3, 10)}])
+def test_running_every_modality_changes_no_output_and_gives_every_embed_a_gradient(make_series, changes, enliven):
+    model = enliven(RingMoE(replace(SMALL, **changes), seed=1))
     batch = {"ms": make_series("ms", dates=1)}
     alone = model.encode(batch)
     model.encoder.runs_every_modality = True
