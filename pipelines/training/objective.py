@@ -48,6 +48,9 @@ class Answers:
     maps_BGDHW: torch.Tensor
     """Decoded maps of each group of images."""
 
+    observed_BGHW: torch.Tensor
+    """Bool, whether any image of the group has a valid observation of the pixel."""
+
     land_cover_BKHW: torch.Tensor
     """float32 logits of the first group."""
 
@@ -63,11 +66,16 @@ def objective(model: RingMoE, batch: Batch, config: ObjectiveConfig) -> Losses:
 def answers(model: RingMoE, batch: Batch) -> Answers:
     """Returns a model's features, maps and logits of a batch."""
     features = model.encode(batch.series)
-    maps_NDHW = model.decode(model.fuse(features, batch.membership_BGT))
-    maps_BGDHW = maps_NDHW.reshape(*batch.membership_BGT.shape[:2], *maps_NDHW.shape[1:])
+    fused = model.fuse(features, batch.membership_BGT)
+    B, G, _ = batch.membership_BGT.shape
+    maps_NDHW = model.decode(fused)
+    height, width = maps_NDHW.shape[-2:]
+    maps_BGDHW = maps_NDHW.reshape(B, G, -1, height, width)
+    observed_NHW = fused.count_NHW.detach()[:, :height, :width] > 0
     return Answers(
         features=features,
         maps_BGDHW=maps_BGDHW,
+        observed_BGHW=observed_NHW.reshape(B, G, height, width),
         land_cover_BKHW=model.segment(maps_BGDHW[:, 0]).float(),
         change_BKHW=model.change(maps_BGDHW[:, 1], maps_BGDHW[:, 2]).float(),
     )
