@@ -62,7 +62,8 @@ class WindowKernel:
     def refusal(self, layer: WindowAttention, tokens_NhwD: Tensor) -> str | None:
         """Why the kernel cannot serve this call, so that the plain way does; None where it can."""
         device = tokens_NhwD.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tokens_NhwD.dtype
+        autocast = device == "cpu" and torch.is_autocast_enabled(device)
+        dtype = torch.get_autocast_dtype(device) if autocast else tokens_NhwD.dtype
         head_dim = tokens_NhwD.shape[-1] // layer.num_heads
         if torch.is_grad_enabled():
             return "it has no gradient; run under torch.inference_mode"
