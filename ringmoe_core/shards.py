@@ -91,8 +91,8 @@ def load_shards(
         modalities: names in any order; None means all. The model has only these, in the stored order.
         dtype: of the parameters in memory; buffers keep their own.
         verify: "bytes" refuses any altered byte; it reads each file whole, once, and the model then finds it in memory.
-            "header" compares sizes, names, types and shapes only, for a start within milliseconds from a place that is
-            trusted: bytes are read when they are first used, and altered weights are not noticed.
+            "header" compares sizes, names, types and shapes only, for a start that reads no weights, from a place that
+            is trusted: bytes are read when they are first used, and altered weights are not noticed.
         config: what the stored model must be, with all its modalities; None takes whatever is stored.
 
     Raises:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ringmoe_core import CheckpointError, CheckpointMetadata, RingMoE, load_checkpoint, save_checkpoint
+import ringmoe_core
+from ringmoe_core import CheckpointError, CheckpointMetadata, RingMoE, Series, load_checkpoint, nano, save_checkpoint
 
 METADATA = CheckpointMetadata(
     trained_modalities=("sar_l2", "ms"),
@@ -132,3 +134,39 @@ def test_metadata_must_fit(small_model, tmp_path):
 def test_no_such_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="must exist"):
         load_checkpoint(tmp_path / "none.safetensors")
+
+
+def test_shipped_weights_keep_their_outputs():
+    """Logits at two pixels, written down when the weights were first shipped."""
+    loaded = load_checkpoint(Path(ringmoe_core.__file__).parent / "weights" / "nano.safetensors")
+    assert loaded.sha256 == "ac410132f6ff2fe179708ce6777b884fa12e12487a86d79a4dfba653f5bb2af5"
+    assert loaded.model.config == nano()
+    generator = torch.Generator().manual_seed(0)
+    series = {
+        name: Series(
+            pixels_BTCHW=torch.randn(1, 2, channels, 32, 32, generator=generator),
+            valid_BTHW=torch.rand(1, 2, 32, 32, generator=generator) >= 0.1,
+            present_BTC=torch.ones(1, 2, channels, dtype=torch.bool),
+            day_BT=torch.tensor([[0.25, 0.5]]),
+        )
+        for name, channels in (("sar_l2", 2), ("ms", 10))
+    }
+    with torch.inference_mode():
+        logits = loaded.model(series, torch.ones(1, 1, 4, dtype=torch.bool))[0]
+    for row, column, wanted in (
+        (5, 7, [-1.9535, -1.8304, 0.9600, 0.0310, 0.7047, -8.0352, -3.8913]),
+        (31, 31, [-0.8513, -0.3200, -0.7331, -0.7246, -1.5082, -2.9183, -0.3970]),
+    ):
+        torch.testing.assert_close(logits[:, row, column], torch.tensor(wanted), rtol=0, atol=2e-3)
+
+
+def test_buffers_keep_their_type_and_values(small_config, tmp_path):
+    model = RingMoE(replace(small_config, balancing="bias"), seed=0)
+    for index, buffer in enumerate(model.buffers()):
+        buffer.fill_(1 / (3 + index))
+    save_checkpoint(model, tmp_path / "m", metadata=METADATA)
+    buffers = dict(load_checkpoint(tmp_path / "m", dtype=torch.bfloat16).model.named_buffers())
+    assert buffers
+    for name, value in model.named_buffers():
+        assert buffers[name].dtype == torch.float32
+        assert torch.equal(buffers[name], value)
