@@ -13,7 +13,7 @@ arms       EP: a quarter of the collaborative experts kept, by frequency or by o
            these networks and else copied, for what the experts' own weights are worth. All dense arms are scored before
            and after the same distillation, in lockstep on the same chips.
 seeds      0 to 4, one teacher each (weights, chips); regions are the same for all.
-budget     Teachers 500 steps of sixteen 64 px chips; students 120 steps of eight, features, logits and labels. About 15
+budget     Teachers 500 steps of sixteen 64 px chips; students 80 steps of eight, features, logits and labels. About 12
            minutes a seed for either on one core.
 primary    Land-cover mIoU on 20 unseen simulated regions (seeds from 201000 on), pixels pooled over regions, after
            distillation. EP and before rows: on the first 6 of them, against the teacher on the same. Change F1 at the
@@ -56,7 +56,7 @@ from ringmoe_core import RingMoE, RingMoEConfig, load_checkpoint, save_checkpoin
 from ringmoe_core.prune import calibrate, densify, prune_experts
 
 TEST_SEED = 201_000
-TEACHER_STEPS, STEPS, BATCH = 500, 120, 8
+TEACHER_STEPS, STEPS, BATCH = 500, 80, 8
 WIDTH = 3
 METHODS = ("KS", "KA", "KC", "select")
 CONTROLS = ("random", "random-experts")

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from pipelines.training import DistillationConfig, DistilStep, SceneArrays
+    from pipelines.training import DistillationConfig, SceneArrays
+    from pipelines.training.distil import DistilStep
     from ringmoe_core import CheckpointMetadata, LoadedModel, RingMoE
 
 METHODS = ("KS", "KA", "KC", "select", "random", "random-experts")

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pipelines.training import FitConfig, SceneArrays, Step
     from ringmoe_core import CheckpointMetadata, RingMoE, RingMoEConfig
 
-PRESETS = ("nano", "tiny")
+TRAINABLE = ("nano", "tiny", "small")
+"""Presets that make maps; the others are backbones alone."""
+
 TRAIN_SEED = 1_000
 VALIDATION_SEED = 50_000
 TEST_SEED = 90_000
@@ -78,8 +80,8 @@ def train_with_progress(config: TrainConfig, out: Path) -> TrainReport:
 
     from flows.errors import ConfigError
 
-    if config.preset not in PRESETS:
-        raise ConfigError(f"preset: must be one of {list(PRESETS)}, got {config.preset!r}; choose one of them")
+    if config.preset not in TRAINABLE:
+        raise ConfigError(f"preset: must be one of {list(TRAINABLE)}, got {config.preset!r}; choose one of them")
     with tqdm(total=config.steps, unit="step", desc=config.preset) as bar:
 
         def advance(step: Step) -> None:
@@ -143,11 +145,11 @@ def preset_config(name: str) -> RingMoEConfig:
     Raises:
         ValueError: The name is unknown.
     """
-    from ringmoe_core import nano, tiny
+    from ringmoe_core import PRESETS
 
-    if name not in PRESETS:
-        raise ValueError(f"a preset is one of {PRESETS}, got {name!r}; choose one of them")
-    return nano() if name == "nano" else tiny()
+    if name not in TRAINABLE:
+        raise ValueError(f"a preset to train is one of {TRAINABLE}, got {name!r}; choose one of them")
+    return PRESETS[name]()
 
 
 def render(seeds: Iterable[int], *, workers: int) -> list[SceneArrays]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from ringmoe_core.band import Band
     from ringmoe_core.checkpoint import CheckpointMetadata, LoadedModel, load_checkpoint, save_checkpoint
     from ringmoe_core.config import RingMoEConfig
     from ringmoe_core.errors import CheckpointError
@@ -14,17 +15,19 @@ if TYPE_CHECKING:
     from ringmoe_core.fusion import FusedPyramid
     from ringmoe_core.modality import MODALITIES
     from ringmoe_core.model import RingMoE
-    from ringmoe_core.presets import nano, tiny
+    from ringmoe_core.presets import PRESETS, nano
     from ringmoe_core.series import Series
     from ringmoe_core.sizes import count_parameters
 
 __all__ = [  # noqa: RUF022 plain order, as in every package
+    "Band",
     "CheckpointError",
     "CheckpointMetadata",
     "Features",
     "FusedPyramid",
     "LoadedModel",
     "MODALITIES",
+    "PRESETS",
     "RingMoE",
     "RingMoEConfig",
     "Series",
@@ -32,12 +35,12 @@ __all__ = [  # noqa: RUF022 plain order, as in every package
     "load_checkpoint",
     "nano",
     "save_checkpoint",
-    "tiny",
 ]
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "band": ["Band"],
         "checkpoint": ["CheckpointMetadata", "LoadedModel", "load_checkpoint", "save_checkpoint"],
         "config": ["RingMoEConfig"],
         "features": ["Features"],
@@ -45,7 +48,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "fusion": ["FusedPyramid"],
         "modality": ["MODALITIES"],
         "model": ["RingMoE"],
-        "presets": ["nano", "tiny"],
+        "presets": ["PRESETS", "nano"],
         "series": ["Series"],
         "sizes": ["count_parameters"],
     },

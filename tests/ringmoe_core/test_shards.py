@@ -12,9 +12,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from ringmoe_core import CheckpointError, CheckpointMetadata, RingMoE, RingMoEConfig, load_checkpoint, tiny
+from ringmoe_core import CheckpointError, CheckpointMetadata, RingMoE, RingMoEConfig, load_checkpoint
 from ringmoe_core import shards as module
 from ringmoe_core.partition import SHARED, plan_parts
+from ringmoe_core.presets import tiny
 from ringmoe_core.prune.configs import dense_config, extracted_config, pruned_config
 from ringmoe_core.shards import SHARD_KEY, load_shards, save_shards
 
