@@ -61,3 +61,8 @@ def everyone(series: dict[str, Series]) -> torch.Tensor:
 
 def layers(model: RingMoE) -> list:
     return list(mixture_layers(model).values())
+
+
+def agreement(one_TD, other_TD) -> float:
+    one, other = (value - value.mean(0) for value in (one_TD, other_TD))
+    return float((one * other).sum() / (one.norm() * other.norm()))
