@@ -10,6 +10,15 @@ from ringmoe_core import RingMoE, RingMoEConfig, Series, nano
 CHANNELS = {"optical": 3, "sar_l1": 8, "sar_l2": 2, "ms": 10}
 
 
+@pytest.fixture
+def one_thread():
+    """Small tensors on one thread: with two, each operation waits for whatever else the cores do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def make_series():
     def make(modality: str, *, places=2, dates=3, size=(32, 32), seed=0, invalid=0.1) -> Series:
