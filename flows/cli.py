@@ -13,6 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
+from flows.distil_command import distil
+from flows.models_command import models
+from flows.prune_command import prune
+from flows.routing_command import routing
+
 if TYPE_CHECKING:
     from flows.config import RegionConfig
     from flows.run_report import RunReport
@@ -27,6 +32,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+for command in (models, routing, prune, distil):
+    app.command()(command)
 
 RegionArgument = Annotated[Path, typer.Argument(metavar="REGION.yaml", help="The region's YAML file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
@@ -123,7 +131,7 @@ def demo(
 @app.command()
 def train(  # noqa: PLR0917 each is an option of its own
     out: Annotated[Path, typer.Option("--out", help="Weights to write (.safetensors).")],
-    preset: Annotated[str, typer.Option("--preset", help="Size of the model: nano or tiny.")] = "nano",
+    preset: Annotated[str, typer.Option("--preset", help="Size of the model: nano, tiny or small.")] = "nano",
     steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps.")] = 2000,
     regions: Annotated[int, typer.Option("--regions", min=1, help="Simulated training regions.")] = 120,
     seed: Annotated[int, typer.Option("--seed", help="Of weights and chips.")] = 0,
