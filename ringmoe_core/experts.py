@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
     from ringmoe_core.dispatch import DispatchPlan
 
-KERNEL_COST = 50_000_000
-"""Multiplications that a core does in bfloat16 in half the time that oneDNN takes to make a kernel (about 1 ms)."""
+PADDING_COST = 6_000_000
+"""Multiplications of padding that a product may be given: a few per cent of what the making of its kernel takes.
+
+oneDNN keeps the last 1024 kernels, so a kernel is not made every time: measured, more padding gains nothing.
+"""
 
 
 class ExpertBank(nn.Module):
@@ -105,7 +108,7 @@ def row_step(device: torch.device, dtype: torch.dtype, weight_size: int) -> int:
     switched = torch.backends.mkldnn.matmul.fp32_precision in {"bf16", "tf32"}  # type: ignore[attr-defined]
     if device.type != "cpu" or dtype == torch.float64 or (dtype == torch.float32 and not switched):
         return 1
-    return 1 << max(0, (KERNEL_COST // weight_size).bit_length() - 1)
+    return 1 << max(0, (PADDING_COST // weight_size).bit_length() - 1)
 
 
 def multiplies_grouped(rows_TD: Tensor, weight_XFD: Tensor) -> bool:
