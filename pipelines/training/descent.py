@@ -55,9 +55,14 @@ def descend(
 
 
 def update_average(average: RingMoE, model: RingMoE, decay: float) -> None:
-    """Moves a running average of the weights towards the model: decay * average + (1 - decay) * model."""
+    """Moves a running average of the weights towards the model: decay * average + (1 - decay) * model.
+
+    Buffers (selection biases) are taken as they are: they belong to the routers' latest loads.
+    """
     with torch.no_grad():
         torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
+        for kept, latest in zip(average.buffers(), model.buffers(), strict=True):
+            kept.copy_(latest)
 
 
 def phase_steps(config: FitConfig) -> list[tuple[Phase, int]]:

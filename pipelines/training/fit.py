@@ -21,6 +21,7 @@ from pipelines.training.descent import (
     update_average,
 )
 from pipelines.training.objective import Losses, ObjectiveConfig, objective
+from ringmoe_core.selection_bias import shift_selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,4 +129,6 @@ def _advance(
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
         losses = objective(model, sampler.draw(), config.objective)
     descend(model, optimiser, losses.total, rate=rate, clip_norm=config.clip_norm)
+    if model.config.balancing == "bias" and losses.routing is not None:
+        shift_selection(model, [losses.routing])
     return losses

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pipelines.training.chips import Batch
     from ringmoe_core import Features, RingMoE
+    from ringmoe_core.balance import RoutingReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,9 @@ class Losses:
     balance: float
     accuracy: float
     """Share of labelled pixels of the batch whose class is right."""
+
+    routing: RoutingReport | None
+    """Use of the experts, for balancing by selection bias; None where nothing was routed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,7 @@ def supervised_losses(given: Answers, batch: Batch, config: ObjectiveConfig) -> 
         change=float(change.detach()),
         balance=float(balance.detach()),
         accuracy=float(right.sum() / known.sum().clamp(min=1)),
+        routing=given.features.routing,
     )
 
 

@@ -93,3 +93,13 @@ def test_f1_without_truth_or_claim_is_zero_not_nan():
 def test_one_sensor_alone_gives_an_answer():
     said = answer(RingMoE(nano()).eval(), scene(4), modalities=("sar_l2",))
     assert said.land_cover.sum(0) == pytest.approx(1, abs=1e-4)
+
+
+def test_selection_biases_follow_the_loads_and_reach_the_average():
+    config = FitConfig(steps=2, phases=PHASES, chips=CHIPS)
+    fitted = fit(RingMoE(replace(nano(), balancing="bias")), [scene(0)], config)
+    biases = {name: value for name, value in fitted.named_buffers() if "collaborative" in name}
+    assert len(biases) == 5
+    # two experts, two steps of 0.001 in opposite directions: 0.002 apart each, or back at zero
+    assert all(float(value.abs().max()) in (0.0, pytest.approx(0.002)) for value in biases.values())
+    assert any(value.any() for value in biases.values())
