@@ -251,7 +251,8 @@ def _size(config: RingMoEConfig, path: Path) -> Size:
     from ringmoe_core import count_parameters
 
     count = count_parameters(config)
-    return Size(total=count.total, active=count.active, file_bytes=path.stat().st_size)
+    files = path.iterdir() if path.is_dir() else [path]
+    return Size(total=count.total, active=count.active, file_bytes=sum(file.stat().st_size for file in files))
 
 
 def _short(config: RingMoEConfig) -> str:

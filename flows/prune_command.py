@@ -45,17 +45,17 @@ def prune(  # noqa: PLR0917 each is an option of its own
     from flows.prune import PruneRun, prune_weights, report_text
     from ringmoe_core import CheckpointError
 
-    run = PruneRun(
-        weights=weights,
-        modalities=tuple(modality or ()),
-        keep=keep,
-        by=by,
-        gate=gate,
-        dense=dense,
-        ratio=ratio,
-        refit=refit,
-    )
     try:
+        run = PruneRun(
+            weights=weights,
+            modalities=tuple(modality or ()),
+            keep=keep,
+            by=by,
+            gate=gate,
+            dense=dense,
+            ratio=ratio,
+            refit=refit,
+        )
         report = prune_weights(run, out, say=lambda line: typer.echo(line, err=True))
     except ConfigError as error:
         typer.echo(f"ringmoe: {error}", err=True)
