@@ -81,7 +81,10 @@ class CubeConfig(_Frozen):
 class InferenceConfig(_Frozen):
     """How the model is mapped over the cube; chunk and batch sizes never change the result."""
 
-    weights: str = Field(default="nano", description="`nano` (shipped) or the path of a .safetensors checkpoint.")
+    weights: str = Field(
+        default="nano",
+        description="`nano` or `nano-dense` (shipped), or a path: a .safetensors file or a folder of shards.",
+    )
     window: int = Field(default=128, ge=32, le=1024, multiple_of=32, description="Edge of a model window, pixels.")
     stride: int = Field(default=96, ge=16, description="Step between windows, pixels; at most the window.")
     chunk: int = Field(default=512, ge=1, description="Edge of a unit of work, pixels.")

@@ -20,6 +20,7 @@ from flows.html_report import render
 from flows.launch import server_for
 from flows.monitor import run_region
 from flows.run_report import RunReport, write_atomically
+from flows.weights import DEMONSTRATED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,12 +30,12 @@ if TYPE_CHECKING:
     from pipelines.simulate import SimulatedRegion
 
 
-def run_demo(out: Path, *, weights: str = "nano") -> int:
+def run_demo(out: Path, *, weights: str = DEMONSTRATED) -> int:
     """Runs everything, writes `run.json` and `report.html`, prints what came of it, and returns an exit code.
 
     Args:
         out: Folder of the results; what a former demonstration left there is removed.
-        weights: `nano` or the path of a checkpoint.
+        weights: A shipped checkpoint's name, or the path of one.
     """
     started = time.perf_counter()
     if find_spec("sklearn") is None:

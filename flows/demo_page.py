@@ -91,7 +91,7 @@ def closing_text(result: DemoResult, out: Path) -> str:
     parts = [
         table(("region", "scene", "outcome", "reason"), scenes),
         table(("region", "product", "state", f"item below {out}"), products),
-        table(("simulated region", "RingMoE nano", "random forest"), figures),
+        table(("simulated region", "RingMoE", "random forest"), figures),
         "\n".join(python_lines(result.simulated)),
         f"{out / 'report.html'} and {out / 'run.json'}, in {result.seconds:.0f} s",
     ]

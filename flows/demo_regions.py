@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from flows.config import RegionConfig
+from flows.weights import DEMONSTRATED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ SENSORS: Final = ("sentinel-2-l2a", "sentinel-1-grd")
 DAY: Final = timedelta(days=1)
 
 
-def real_config(place: RealPlace, catalog: Path, out: Path, *, weights: str = "nano") -> RegionConfig:
+def real_config(place: RealPlace, catalog: Path, out: Path, *, weights: str = DEMONSTRATED) -> RegionConfig:
     """Returns the region of a real pair: its exact patch, the day or two days of its acquisitions."""
     return RegionConfig.model_validate(
         {
@@ -38,7 +39,7 @@ def real_config(place: RealPlace, catalog: Path, out: Path, *, weights: str = "n
     )
 
 
-def simulated_config(region: SimulatedRegion, catalog: Path, out: Path, *, weights: str = "nano") -> RegionConfig:
+def simulated_config(region: SimulatedRegion, catalog: Path, out: Path, *, weights: str = DEMONSTRATED) -> RegionConfig:
     """Returns the region of the simulated place, all of its dates."""
     grid = region.grid
     times = [scene.time for scene in region.acquisitions]

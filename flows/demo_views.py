@@ -122,7 +122,7 @@ def land_cover_panels(report: RunReport) -> list[Panel]:
     """Returns classes and confidence."""
     cover = _product(report, "land-cover")
     return [
-        _classes("Land cover, mapped", cover["class"].to_numpy(), LAND_COVER, "RingMoE nano; codes of ESA WorldCover."),
+        _classes("Land cover, mapped", cover["class"].to_numpy(), LAND_COVER, "RingMoE; codes of ESA WorldCover."),
         Panel(
             title="Confidence",
             png=pictures.percent(cover["confidence"].to_numpy()),

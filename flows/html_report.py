@@ -175,7 +175,7 @@ def _accuracy(page: Page) -> str:
     return (
         '<section id="accuracy"><h2>Accuracy on the simulated region</h2>'
         f"<p>{escape(page.accuracy_note)}</p><table class='accuracy'><thead><tr><th scope='col'>measure</th>"
-        "<th scope='col'>RingMoE nano</th><th scope='col'>random forest, per pixel</th></tr></thead>"
+        "<th scope='col'>RingMoE</th><th scope='col'>random forest, per pixel</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></section>"
     )
 
