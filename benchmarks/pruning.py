@@ -359,8 +359,33 @@ def report(folder, *, as_json):
         "name": f"best dense student ({best}) over teacher, mIoU", "ours": round(kept, 4), "peer": 1.0, "unit": "1",
         "ratio": round(kept, 4), "floor": GOAL, "goal": 1.0, "ok": kept >= GOAL,
     }  # fmt: skip
-    for row in [*rows, goal]:
-        print(json.dumps(row) if as_json else "  ".join(f"{key} {value}" for key, value in row.items()))
+    if as_json:
+        print("\n".join(json.dumps(row) for row in [*rows, goal]))
+        return
+    print("\n".join(markdown(rows)))
+    print(f"\n{goal['name']}: {kept:.4f}, floor {GOAL}, {'held' if goal['ok'] else 'MISSED'}")
+
+
+def markdown(rows):
+    """The rows as two tables: scores, and what the comparison with either control says."""
+    yield f"{rows[0]['seeds']} seeds. Kept: mIoU over the teacher's on the same regions, 95 % t interval over seeds."
+    yield "\n| arm | stage | M parameters | model, encoder speed | regions | mIoU | OA | change F1 | kept |"
+    yield "| --- | --- | ---: | --- | ---: | --- | --- | --- | --- |"
+    for row in rows:
+        low, high = row["mIoU_ci95_scenes"]
+        speed = f"{row['images_per_s_over_teacher']:.2f}, {row['encoder_images_per_s_over_teacher']:.2f}"
+        scored = f"{row['mIoU']:.3f} ({low:.3f} to {high:.3f})"
+        others = f"{row['overall accuracy']:.3f} | {row['change F1']:.3f} | {row['kept']:.3f} +- {row['kept_half']:.3f}"
+        size = f"{row['parameters'] / 1e6:.2f}"
+        yield f"| {row['arm']} | {row['stage']} | {size} | {speed} | {row['scenes']} | {scored} | {others} |"
+    yield "\n| arm | control | gain in mIoU | (student - control) / (teacher - control) | p (Holm) | says |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for row in rows:
+        for control in CONTROLS:
+            said = row.get(f"against {control}")
+            if said:
+                gain, recovery = ("{:.4f} +- {:.4f}".format(*said[name]) for name in ("gain", "recovery"))
+                yield f"| {row['arm']} | {control} | {gain} | {recovery} | {said['p_holm']} | {said['says']} |"
 
 
 def main():
