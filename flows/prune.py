@@ -49,7 +49,7 @@ class PruneRun:
     """Hidden width over input width of a dense model; None for that of one expert. With `dense` alone."""
 
     refit: bool | None = None
-    """Whether a dense model's outgoing weights are fitted to the layers' outputs; None: unless it is a control. With
+    """Whether a dense model's outgoing weights are fitted to the layers' outputs; None: unless it is `random`. With
     `dense` alone."""
 
     def __post_init__(self) -> None:
@@ -223,8 +223,7 @@ def _prune(
         if run.keep is not None:
             ranking = RANKINGS[run.by or "output-norm"]
             return prune_experts(model, calibration, keep=run.keep, by=ranking, gate=_gate(run)), told  # type: ignore[arg-type]
-        control = run.dense in {"random", "random-experts"}
-        refit = not control if run.refit is None else run.refit
+        refit = run.dense != "random" if run.refit is None else run.refit
         say(f"making a dense model by {run.dense}{', outgoing weights refitted' if refit else ''}")
         return densify(model, calibration, method=run.dense, mlp_ratio=run.ratio, refit=refit), told  # type: ignore[arg-type]
     except ValueError as error:

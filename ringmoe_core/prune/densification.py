@@ -16,6 +16,7 @@ from ringmoe_core.prune.compress import compress
 from ringmoe_core.prune.configs import dense_config
 from ringmoe_core.prune.members import layer_members
 from ringmoe_core.prune.merge import merge
+from ringmoe_core.prune.network import shared_network
 from ringmoe_core.prune.refit import refit as refit_outgoing
 from ringmoe_core.prune.routes import TokenSample, layer_output
 from ringmoe_core.prune.unit_selection import select_units
@@ -48,7 +49,7 @@ def densify(
 
     `random` is the control that decides whether a method kept anything: a randomly initialised dense model, which is to
     be given the same distillation. `random-experts` draws only the feed-forward networks anew and copies the rest, the
-    stricter control for what the experts' weights themselves are worth.
+    stricter control for what the experts' weights themselves are worth; with a refit it shows what the refit is worth.
 
     Args:
         model: with experts; a dense one is made narrower by KC and select.
@@ -58,7 +59,7 @@ def densify(
             at most as many times as there are branches; KC and select anything up to all hidden units of all experts.
         on: what hidden units are aligned by (KS, KA) and bases taken from (KC).
         refit: whether the outgoing weights are then fitted to the layers' own outputs on the calibration's sample,
-            layer by layer; not for the controls.
+            layer by layer; not for `random`.
         seed: of the controls' first values.
 
     Raises:
@@ -70,14 +71,18 @@ def densify(
     if on not in get_args(Basis):
         raise ValueError(f"units are compared on one of {get_args(Basis)}, got {on!r}; choose one of them")
     calibration.check(model.config)
-    if method in ("random", "random-experts"):
-        return _control(model, method, mlp_ratio=mlp_ratio, refit=refit, seed=seed)
+    if method == "random":
+        return _control(model, mlp_ratio=mlp_ratio, refit=refit, seed=seed)
     config = dense_config(model.config, mlp_ratio=mlp_ratio)
+    fresh = mixture_layers(RingMoE(config, seed=seed)) if method == "random-experts" else {}
     tensors = dict(model.state_dict())
     with torch.no_grad():
         for (name, layer), found in zip(mixture_layers(model).items(), calibration.layers, strict=True):
             num_units = config.mlp_ratio * layer.shared.expand.in_features
-            network = _dense(layer, found, method, num_units=num_units, on=on)
+            if method == "random-experts":
+                network = shared_network(fresh[name].shared).double().to(layer.shared.expand.weight.device)
+            else:
+                network = _dense(layer, found, method, num_units=num_units, on=on)
             if refit:
                 network = _refitted(network, layer, model, found)
             like = layer.shared.expand.weight
@@ -104,12 +109,11 @@ def _refitted(network: Network, layer: MixtureLayer, model: RingMoE, found: Laye
     return refit_outgoing(network, sample.tokens_TD.double(), target_TD.double())
 
 
-def _control(model: RingMoE, method: DenseMethod, *, mlp_ratio: int | None, refit: bool, seed: int) -> RingMoE:
+def _control(model: RingMoE, *, mlp_ratio: int | None, refit: bool, seed: int) -> RingMoE:
     if refit:
-        raise ValueError(f"a control keeps nothing of the experts, got {method} with a refit; leave the refit out")
-    config = dense_config(model.config, mlp_ratio=mlp_ratio)
-    fresh = RingMoE(config, seed=seed).to(next(model.parameters()))
-    if method == "random":
-        return fresh.train(model.training)
-    drawn = {name: value for name, value in fresh.state_dict().items() if ".mixture.shared." in name}
-    return assemble(config, {**model.state_dict(), **drawn}, training=model.training)
+        raise ValueError(
+            "a control that keeps nothing has nothing to fit, got random with a refit; leave the refit out, or take "
+            "random-experts"
+        )
+    fresh = RingMoE(dense_config(model.config, mlp_ratio=mlp_ratio), seed=seed)
+    return fresh.to(next(model.parameters())).train(model.training)

@@ -80,6 +80,15 @@ class Network:
             reduce_bias_D=self.reduce_bias_D.detach().double(),
         )
 
+    def to(self, device: torch.device) -> Network:
+        """The network on a device."""
+        return Network(
+            expand_weight_FD=self.expand_weight_FD.to(device),
+            expand_bias_F=self.expand_bias_F.to(device),
+            reduce_weight_DF=self.reduce_weight_DF.to(device),
+            reduce_bias_D=self.reduce_bias_D.to(device),
+        )
+
     def tensors(self) -> dict[str, Tensor]:
         """The parameters of a `FeedForward` with this network, by name."""
         return {

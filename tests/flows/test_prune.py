@@ -201,7 +201,7 @@ def test_contradictions_are_refused(values, message):
         ({"modalities": ("lidar",)}, r"must be among .* got \['lidar'\]; rename them"),
         ({"dense": "KS", "ratio": 0}, "mlp_ratio must be at least 1, got 0"),
         ({"dense": "KS", "ratio": 5}, r"KS gives \[32, 64, 96\] hidden units here"),
-        ({"dense": "random", "refit": True}, "a control keeps nothing of the experts"),
+        ({"dense": "random", "refit": True}, "nothing to fit, got random with a refit"),
     ],
 )
 def test_what_does_not_fit_the_source_is_refused(values, message, run, tmp_path):

@@ -93,7 +93,7 @@ def test_traffic_decides_what_counts():
                 torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", ["KS", "KA", "KC", "select"])
+@pytest.mark.parametrize("method", ["KS", "KA", "KC", "select", "random-experts"])
 @pytest.mark.parametrize("ratio", [None, 6])
 def test_refit_brings_every_method_nearer_to_the_layers(method, ratio):
     model = lively(SMALL)
@@ -109,7 +109,7 @@ def test_refit_brings_every_method_nearer_to_the_layers(method, ratio):
                 [(small.shared(found.sample.tokens_TD) - target).norm() / target.norm() for small in smalls]
             )
     assert errors[2] < 0.95 * errors[1]
-    assert errors[1] < errors[0]
+    assert errors[1] < errors[0] or method == "random-experts"
 
 
 @pytest.mark.parametrize("config", [SMALL, PAPER], ids=["modern", "paper"])
@@ -170,7 +170,7 @@ def test_wrong_requests_are_refused():
         densify(model, calibration, method="KD")
     with pytest.raises(ValueError, match="compared on one of"):
         densify(model, calibration, method="KS", on="names")
-    with pytest.raises(ValueError, match="a control keeps nothing of the experts, got random with a refit"):
+    with pytest.raises(ValueError, match="nothing to fit, got random with a refit"):
         densify(model, calibration, method="random", refit=True)
     for method in ("KC", "select"):
         with pytest.raises(ValueError, match="at most the 544 hidden units of all experts, got 560; ask for fewer"):
