@@ -92,8 +92,8 @@ def truncated_apart(one: Network, rank: int) -> Network:
 def test_one_basis_beats_two_and_whole_units_beat_a_basis():
     """On random weights with biases, a quarter of the hidden width (rank = dim), means of 8 networks of dim 64.
 
-    Seen: apart -0.03, one basis 0.61, whole units 0.73, whole units refitted 0.89. Without biases the rank is enough for
-    all of W1, and one basis (0.63) beats unfitted selection (0.57) and not fitted selection (0.76).
+    Seen: apart -0.03, one basis 0.61, whole units 0.73, whole units refitted 0.89. Without biases the rank is enough
+    for all of W1, and one basis (0.63) beats unfitted selection (0.57) and not fitted selection (0.76).
     """
     scores = {}
     for bias in (0.0, 1.0):
