@@ -46,12 +46,11 @@ def gather_over_ranks(value_N: Tensor) -> Tensor:
     """
     if not _runs_with_others():
         return value_N
-    rank, world, num = distributed.get_rank(), distributed.get_world_size(), value_N.shape[0]
-    own_N = value_N.detach().contiguous()
-    gathered_N = own_N.new_empty((world * num, *own_N.shape[1:]))
-    distributed.all_gather_into_tensor(gathered_N, own_N)
-    own_N = own_N + world * (value_N - own_N)
-    return torch.cat([gathered_N[: rank * num], own_N, gathered_N[(rank + 1) * num :]])
+    world, own_N = distributed.get_world_size(), value_N.detach().contiguous()
+    parts = [torch.empty_like(own_N) for _ in range(world)]
+    distributed.all_gather(parts, own_N)
+    parts[distributed.get_rank()] = own_N + world * (value_N - own_N)
+    return torch.cat(parts)
 
 
 def clip_gradients(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
