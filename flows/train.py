@@ -183,8 +183,9 @@ def fit_config(config: TrainConfig) -> FitConfig:
     import torch
 
     from pipelines.training import FitConfig
+    from ringmoe_core.precision import choose_precision
 
-    fast = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 torch's own test has no public name
+    fast = choose_precision("cpu").dtype == torch.bfloat16
     return FitConfig(steps=config.steps, seed=config.seed, bfloat16=fast)
 
 
