@@ -14,6 +14,7 @@ from pipelines.training.descent import average_decay, learning_rate, make_optimi
 from pipelines.training.fit import Step
 from pipelines.training.objective import Losses, answers, supervised_losses
 from ringmoe_core.parallel import clip_gradients, gather_over_ranks, local_tensor
+from ringmoe_core.selection_bias import shift_selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,6 +96,8 @@ def _advance(  # noqa: PLR0917 what one step needs
     losses.total.backward()  # type: ignore[no-untyped-call]
     clip_gradients(model.parameters(), config.clip_norm)
     optimiser.step()
+    if model.config.balancing == "bias" and losses.routing is not None:
+        shift_selection(model, [losses.routing])  # loads are those of all ranks, so all take the same step
     return losses
 
 

@@ -17,7 +17,7 @@ from ringmoe_core.precision import Precision
 
 SHAPE = RingMoEConfig(
     dim=16, head_dim=8, depths=(1, 1), fusion_dim=8, fusion_heads=2, skip_dim=4, skip_fused_dim=4, map_dim=8,
-    modalities=("sar_l2", "ms"), channels=(2, 10),
+    modalities=("sar_l2", "ms"), channels=(2, 10), balancing="bias",
 )  # fmt: skip
 CONFIG = FitConfig(
     steps=4,
