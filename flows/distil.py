@@ -75,6 +75,7 @@ def distil_with_progress(run: DistilRun, out: Path) -> TrainReport:
     """
     from tqdm import tqdm
 
+    check_method(run.method)
     with tqdm(total=run.steps, unit="step", desc=run.method) as bar:
 
         def advance(step: DistilStep) -> None:
@@ -83,6 +84,18 @@ def distil_with_progress(run: DistilRun, out: Path) -> TrainReport:
             bar.set_postfix(teacher=f"{losses.distillation:.3f}", land_cover=f"{losses.land_cover:.3f}")
 
         return run_distillation(run, out, on_step=advance, say=bar.write)
+
+
+def check_method(method: str) -> None:
+    """Checks the name of a method.
+
+    Raises:
+        ConfigError: It is unknown.
+    """
+    from flows.errors import ConfigError
+
+    if method not in METHODS:
+        raise ConfigError(f"method: must be one of {list(METHODS)}, got {method!r}; choose one of them")
 
 
 def run_distillation(
@@ -105,13 +118,11 @@ def run_distillation(
     """
     import torch
 
-    from flows.errors import ConfigError
     from flows.weights import weights_path
     from pipelines.training import distil
     from ringmoe_core import load_checkpoint, save_checkpoint
 
-    if run.method not in METHODS:
-        raise ConfigError(f"method: must be one of {list(METHODS)}, got {run.method!r}; choose one of them")
+    check_method(run.method)
     teacher = load_checkpoint(weights_path(run.weights))
     started = time.monotonic()
     say(f"rendering {run.regions + run.validation_regions + run.test_regions} simulated regions")
