@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ringmoe_core.parallel import clip_gradients
+from ringmoe_core.selection_bias import shift_selection
+
 if TYPE_CHECKING:
     from pipelines.training.chips import ChipConfig
     from pipelines.training.fit import FitConfig, Phase
     from ringmoe_core import RingMoE
+    from ringmoe_core.balance import RoutingReport
 
 
 def learning_rate(step: int, config: FitConfig) -> float:
@@ -37,9 +41,23 @@ def make_optimiser(model: RingMoE, config: FitConfig) -> torch.optim.Optimizer:
 
 
 def descend(
-    model: RingMoE, optimiser: torch.optim.Optimizer, loss: torch.Tensor, *, rate: float, clip_norm: float
+    model: RingMoE,
+    optimiser: torch.optim.Optimizer,
+    loss: torch.Tensor,
+    routing: RoutingReport | None,
+    *,
+    rate: float,
+    clip_norm: float,
 ) -> None:
-    """Takes one step of an optimiser down a loss, with the gradient's norm clipped.
+    """Takes one step of an optimiser down a loss, with the gradient's norm clipped, and of the selection biases if any.
+
+    Args:
+        model: In training mode; spread over processes or not.
+        optimiser: Of its parameters.
+        loss: Scalar with gradient.
+        routing: Use of the experts in the step's forward pass, loads of all processes; None where nothing was routed.
+        rate: Learning rate.
+        clip_norm: Largest norm of the gradient.
 
     Raises:
         FloatingPointError: The loss is not finite.
@@ -50,8 +68,10 @@ def descend(
         group["lr"] = rate
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    clip_gradients(model.parameters(), clip_norm)
     optimiser.step()
+    if model.config.balancing == "bias" and routing is not None:
+        shift_selection(model, [routing])
 
 
 def update_average(average: RingMoE, model: RingMoE, decay: float) -> None:

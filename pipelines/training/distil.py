@@ -155,6 +155,7 @@ class _Pupil:
             self.model,
             self.optimiser,
             config.labels * supervised.total + config.distillation * taught.total,
+            supervised.routing,
             rate=learning_rate(step, config.fit),
             clip_norm=config.fit.clip_norm,
         )

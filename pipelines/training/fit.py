@@ -21,7 +21,6 @@ from pipelines.training.descent import (
     update_average,
 )
 from pipelines.training.objective import Losses, ObjectiveConfig, objective
-from ringmoe_core.selection_bias import shift_selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,7 +127,5 @@ def _advance(
     model.train()
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
         losses = objective(model, sampler.draw(), config.objective)
-    descend(model, optimiser, losses.total, rate=rate, clip_norm=config.clip_norm)
-    if model.config.balancing == "bias" and losses.routing is not None:
-        shift_selection(model, [losses.routing])
+    descend(model, optimiser, losses.total, losses.routing, rate=rate, clip_norm=config.clip_norm)
     return losses

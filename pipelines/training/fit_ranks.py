@@ -10,11 +10,10 @@ import torch
 from torch import distributed
 
 from pipelines.training.chips import Batch, ChipSampler
-from pipelines.training.descent import average_decay, learning_rate, make_optimiser, phase_chips, phase_steps
+from pipelines.training.descent import average_decay, descend, learning_rate, make_optimiser, phase_chips, phase_steps
 from pipelines.training.fit import Step
 from pipelines.training.objective import Losses, answers, supervised_losses
-from ringmoe_core.parallel import clip_gradients, gather_over_ranks, local_tensor
-from ringmoe_core.selection_bias import shift_selection
+from ringmoe_core.parallel import gather_over_ranks, local_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,16 +87,7 @@ def _advance(  # noqa: PLR0917 what one step needs
             change_BKHW=gather_over_ranks(own.change_BKHW),
         )
         losses = supervised_losses(given, _labels_on(batch, precision.device), config.objective)
-    if not torch.isfinite(losses.total):
-        raise FloatingPointError(f"the loss must stay finite, got {losses.total.item()}; lower the learning rate")
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-    optimiser.zero_grad(set_to_none=True)
-    losses.total.backward()  # type: ignore[no-untyped-call]
-    clip_gradients(model.parameters(), config.clip_norm)
-    optimiser.step()
-    if model.config.balancing == "bias" and losses.routing is not None:
-        shift_selection(model, [losses.routing])  # loads are those of all ranks, so all take the same step
+    descend(model, optimiser, losses.total, losses.routing, rate=rate, clip_norm=config.clip_norm)
     return losses
 
 
