@@ -105,7 +105,7 @@ def serve(candidate, batch):
 
 
 def tuned_call(name, batch, *, kernel):
-    from pipelines.inference.heap import keep_heap
+    from ringmoe_core.heap import keep_heap
     from ringmoe_core.window_kernel import use_window_kernel
 
     keep_heap()
@@ -148,7 +148,7 @@ def processes_apart(candidates, rounds, batch):
 
 def measure_mixture(rounds, batch):
     """The mixture over its dense twin, both tuned, in this process."""
-    from pipelines.inference.heap import keep_heap
+    from ringmoe_core.heap import keep_heap
 
     keep_heap()
     torch.set_num_threads(1)

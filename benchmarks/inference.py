@@ -25,14 +25,15 @@ from pipelines.cube.store import create_store
 from pipelines.grid import TargetGrid
 from pipelines.inference import InferenceOptions, predict
 from pipelines.inference.forward import window_series
-from pipelines.inference.heap import keep_heap, torch_threads
 from pipelines.inference.options import TASKS
 from pipelines.inference.prediction import open_groups, plan_job, trained_model
 from pipelines.inference.slab import read_slab
 from pipelines.inference.threads import run, task
+from pipelines.inference.torch_threads import torch_threads
 from pipelines.legend import CHANGE, LAND_COVER
 from pipelines.schema import PER_TIME_COORDS, SCHEMA_VERSION
 from ringmoe_core import CheckpointMetadata, RingMoE, load_checkpoint, nano, save_checkpoint
+from ringmoe_core.heap import keep_heap
 
 FLOOR, GOAL = 0.8, 0.9
 BANDS = {"s2": ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"), "s1": ("VV", "VH")}

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch.nn import functional
 
-from pipelines.inference.heap import keep_heap
 from ringmoe_core import RingMoEConfig, Series
 from ringmoe_core.encoder import Encoder
 from ringmoe_core.feed_forward import FeedForward
+from ringmoe_core.heap import keep_heap
 from ringmoe_core.initialise import initialise
 from ringmoe_core.moe import MixtureLayer
 from ringmoe_core.presets import tiny

@@ -47,12 +47,12 @@ from flows.train import (
     measure,
     render,
 )
-from pipelines.inference.heap import keep_heap
 from pipelines.legend import LAND_COVER_CODES
 from pipelines.training import DistillationConfig, FitConfig, Phase, answer, distil, figures, fit
 from pipelines.training.chips import ChipConfig, ChipSampler
 from pipelines.training.scene_arrays import IGNORE
 from ringmoe_core import RingMoE, RingMoEConfig, load_checkpoint, save_checkpoint
+from ringmoe_core.heap import keep_heap
 from ringmoe_core.prune import calibrate, densify, prune_experts
 
 TEST_SEED = 201_000

@@ -15,9 +15,9 @@ from pruning import MEASURES, counts, speeds
 
 from flows.train import render
 from flows.weights import weights_path
-from pipelines.inference.heap import keep_heap
 from pipelines.training import answer
 from ringmoe_core import load_checkpoint
+from ringmoe_core.heap import keep_heap
 
 SENSORS = {"both": ("sar_l2", "ms"), "Sentinel-2": ("ms",), "Sentinel-1": ("sar_l2",)}
 FLOOR = 0.99

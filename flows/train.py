@@ -107,8 +107,8 @@ def run_training(
     """
     import torch
 
-    from pipelines.inference.heap import keep_heap
     from ringmoe_core import RingMoE, save_checkpoint
+    from ringmoe_core.heap import keep_heap
 
     keep_heap()
     started = time.monotonic()

@@ -72,14 +72,16 @@ def load_checkpoint(
 
     Args:
         path: file that `save_checkpoint` wrote, or folder that `save_shards` wrote.
-        dtype: of the model in memory.
+        dtype: of the model in memory: float32 or bfloat16.
         config: what the model must be; None takes whatever is stored.
 
     Raises:
         CheckpointError: the file is truncated or altered, of another format version or configuration, or its tensors do
             not fit its configuration.
         FileNotFoundError: no such file or folder.
+        ValueError: another dtype; float16 is slow on every CPU and too narrow for activations.
     """
+    check_dtype(dtype)
     if path.is_dir():
         return load_shards(path, dtype=dtype, config=config)
     if not path.is_file():

@@ -36,13 +36,13 @@ class LoadedModel:
 
 
 def check_dtype(dtype: torch.dtype) -> None:
-    """Checks a type to store.
+    """Checks a type to store or to load.
 
     Raises:
         ValueError: it is neither bfloat16 nor float32.
     """
     if dtype not in (torch.bfloat16, torch.float32):
-        raise ValueError(f"a checkpoint is bfloat16 or float32, got {dtype}; choose one of them")
+        raise ValueError(f"a checkpoint is stored and loaded as bfloat16 or float32, got {dtype}; choose one of them")
 
 
 def tensor_types(model: RingMoE, dtype: torch.dtype) -> dict[str, torch.dtype]:

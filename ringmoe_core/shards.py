@@ -99,8 +99,9 @@ def load_shards(
         CheckpointError: a file is missing, left over, truncated, altered, or of another format version or
             configuration, or tensors are missing or left over.
         FileNotFoundError: no such folder.
-        ValueError: a modality that the checkpoint does not have, or an unknown `verify`.
+        ValueError: a modality that the checkpoint does not have, another dtype, or an unknown `verify`.
     """
+    check_dtype(dtype)
     if verify not in ("bytes", "header"):
         raise ValueError(f"verify must be 'bytes' or 'header', got {verify!r}; choose one of them")
     if not folder.is_dir():

@@ -17,16 +17,17 @@ from pipelines.inference.channels import MODALITY_BANDS, MODALITY_GROUP, NORMALI
 from pipelines.inference.epochs import Dates, Epochs, membership, plan_epochs, plan_fusions
 from pipelines.inference.errors import InferenceError
 from pipelines.inference.forward import Mapper, Question
-from pipelines.inference.heap import keep_heap, torch_threads
 from pipelines.inference.layers import template
 from pipelines.inference.options import TASKS, InferenceOptions, PredictionRef, Task, check_tasks
 from pipelines.inference.reduce import observations
 from pipelines.inference.rows import ChunkRows
 from pipelines.inference.store import PredictionStore
 from pipelines.inference.threads import run
+from pipelines.inference.torch_threads import torch_threads
 from pipelines.legend import CHANGE_CODES, LAND_COVER_CODES
 from pipelines.schema import GROUPS, SCHEMA_VERSION
 from ringmoe_core import load_checkpoint
+from ringmoe_core.heap import keep_heap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,10 +6,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import ringmoe_core
-from ringmoe_core import CheckpointError, CheckpointMetadata, RingMoE, Series, load_checkpoint, nano, save_checkpoint
+from ringmoe_core import (
+    CheckpointError,
+    CheckpointMetadata,
+    RingMoE,
+    Series,
+    checkpoint,
+    load_checkpoint,
+    nano,
+    save_checkpoint,
+)
 
 METADATA = CheckpointMetadata(
     trained_modalities=("sar_l2", "ms"),
@@ -29,8 +39,6 @@ def saved(small_model, tmp_path):
 
 def rewrite(path, change_tensors=None, change_header=None):
     """The file with altered content and an untouched digest."""
-    from safetensors import safe_open
-
     with safe_open(path, framework="pt") as file:
         header = json.loads(file.metadata()["ringmoe"])
     tensors = load_file(path)
@@ -170,3 +178,17 @@ def test_buffers_keep_their_type_and_values(small_config, tmp_path):
     for name, value in model.named_buffers():
         assert buffers[name].dtype == torch.float32
         assert torch.equal(buffers[name], value)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_float16_never_stays(small_model, saved, dtype):
+    """Neither on request nor from a file of another writer."""
+    with pytest.raises(ValueError, match=r"bfloat16 or float32, got torch\.float16"):
+        load_checkpoint(saved, dtype=torch.float16)
+    halves = {name: value.half() for name, value in load_file(saved).items()}
+    with safe_open(saved, framework="pt") as file:
+        header = json.loads(file.metadata()["ringmoe"]) | {"sha256": checkpoint._digest(halves)}
+    save_file(halves, saved, metadata={"ringmoe": json.dumps(header)})
+    for name, value in load_checkpoint(saved, dtype=dtype).model.state_dict().items():
+        assert value.dtype == dtype
+        torch.testing.assert_close(value, halves[name].to(dtype), rtol=0, atol=0)

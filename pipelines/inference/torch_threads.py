@@ -1,4 +1,4 @@
-"""The process's heap and torch's threads while a map is made."""
+"""The number of torch's threads while a map is made."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ringmoe_core.heap import keep_heap
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-__all__ = ["keep_heap", "torch_threads"]
 
 
 @contextlib.contextmanager
