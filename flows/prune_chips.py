@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pipelines.training import SceneArrays
     from pipelines.training.chips import Batch
     from pipelines.training.objective import Answers
     from ringmoe_core import Features, RingMoE, RingMoEConfig, Series
@@ -68,9 +67,12 @@ def fed_modalities(config: RingMoEConfig, trained: Sequence[str]) -> tuple[str, 
 
 def draw_chips(chips: ChipSet, names: Sequence[str]) -> Iterator[Batch]:
     """Yields batches of simulated chips of some modalities; equal sets give equal chips."""
+    from flows.train import labelled_scene
+    from pipelines.simulate import RegionSpec
     from pipelines.training.chips import ChipConfig, ChipSampler
 
-    scenes = [_simulate(chips.seed + index) for index in range(chips.regions)]
+    specs = [RegionSpec(seed=chips.seed + index, size=SIDE_PX, num_dates=NUM_DATES) for index in range(chips.regions)]
+    scenes = [labelled_scene(spec) for spec in specs]
     sampler = ChipSampler(scenes, ChipConfig(batch=CHIPS_A_BATCH), seed=chips.seed)
     for _ in range(chips.batches):
         batch = sampler.draw()
@@ -133,16 +135,6 @@ class _Counts:
         for one, other, weight in zip(mine.levels, theirs.levels, theirs.weights, strict=True):
             self.error += float(((one - other).square().mean(2) * weight).mean())
             self.size += float((other.square().mean(2) * weight).mean())
-
-
-def _simulate(seed: int) -> SceneArrays:
-    from pipelines.simulate import RegionSpec, simulate_region, to_cube
-    from pipelines.training import scene_arrays
-
-    region = simulate_region(RegionSpec(seed=seed, size=SIDE_PX, num_dates=NUM_DATES))
-    return scene_arrays(
-        to_cube(region), land_cover=region.land_cover, change=region.change, change_epoch=region.change_epoch
-    )
 
 
 def _optical(ms: Series) -> Series:

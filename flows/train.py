@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from pipelines.simulate import RegionSpec
     from pipelines.training import FitConfig, SceneArrays, Step
     from ringmoe_core import CheckpointMetadata, RingMoE, RingMoEConfig
 
@@ -159,11 +160,18 @@ def render(seeds: Iterable[int], *, workers: int) -> list[SceneArrays]:
 
 
 def render_one(seed: int) -> SceneArrays:
-    """Returns one simulated region as training arrays."""
-    from pipelines.simulate import RegionSpec, simulate_region, to_cube
+    """Returns one simulated region of the standard size as training arrays."""
+    from pipelines.simulate import RegionSpec
+
+    return labelled_scene(RegionSpec(seed=seed))
+
+
+def labelled_scene(spec: RegionSpec) -> SceneArrays:
+    """Returns a simulated region as training arrays."""
+    from pipelines.simulate import simulate_region, to_cube
     from pipelines.training import scene_arrays
 
-    region = simulate_region(RegionSpec(seed=seed))
+    region = simulate_region(spec)
     return scene_arrays(
         to_cube(region), land_cover=region.land_cover, change=region.change, change_epoch=region.change_epoch
     )
