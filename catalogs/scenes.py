@@ -17,7 +17,13 @@ SkipReason = Literal[
     "unreadable",
     "uncalibrated",
     "all_nodata",
+    "quarantined",
+    "misregistered",
+    "damaged",
+    "refused",
 ]
+"""`quarantined`: its metadata and its pixels contradict each other; `misregistered`: too far from the reference;
+`damaged`: a file is truncated or its checksum is wrong; `refused`: the server denies access."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

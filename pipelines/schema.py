@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     import xarray as xr
 
-SCHEMA_VERSION: Final = "1.0"
+SCHEMA_VERSION: Final = "1.1"
 """Written to every group; a cube of another version is refused, never guessed at."""
 
 Group = Literal["s2", "s1"]
@@ -72,10 +72,17 @@ PER_TIME_COORDS: Final = (
     "view_incidence_deg",
     "shift_x_m",
     "shift_y_m",
+    "radiometric_verdict",
+    "coregistration",
+    "processing",
+    "lineage",
+    "read_failures",
 )
-"""Coordinates along `time`: strings are '' and numbers NaN where the item does not say.
+"""Coordinates along `time`: strings are '' and numbers NaN where nothing is known.
 
-`scene_ids` joins the ids of the scenes of one date by a space; `radiometric_evidence` is a JSON object."""
+`scene_ids` joins the ids of the scenes of one date by a space; `radiometric_evidence`, `coregistration`, `processing`
+(optional corrections, filters and composites that were applied), `lineage` (scenes that the date superseded) and
+`read_failures` (parts that could not be read) are JSON objects."""
 
 
 class SchemaError(ValueError):

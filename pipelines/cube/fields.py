@@ -35,6 +35,11 @@ STRING_COORDS: Final = frozenset(
         "processing_baseline",
         "radiometric_rule",
         "radiometric_evidence",
+        "radiometric_verdict",
+        "coregistration",
+        "processing",
+        "lineage",
+        "read_failures",
     }
 )
 """Coordinates along time that hold text; the others of PER_TIME_COORDS are float64, NaN where not known."""
@@ -53,6 +58,11 @@ _COORD_ATTRS: Final[Mapping[str, Mapping[str, str]]] = {
     "view_incidence_deg": {"long_name": "incidence angle", "standard_name": "angle_of_incidence", "units": "degree"},
     "shift_x_m": {"long_name": "co-registration shift applied along x", "units": "metre"},
     "shift_y_m": {"long_name": "co-registration shift applied along y", "units": "metre"},
+    "radiometric_verdict": {"long_name": "what the pixels say of the radiometric rule"},
+    "coregistration": {"long_name": "measured shift against the reference and what was done about it, JSON"},
+    "processing": {"long_name": "optional corrections, filters and composites that were applied, JSON"},
+    "lineage": {"long_name": "scenes and versions that the date superseded, JSON"},
+    "read_failures": {"long_name": "parts of the date that could not be read and why, JSON"},
 }
 
 
@@ -115,7 +125,7 @@ def coord_values(acquisition: Acquisition, rule: str, evidence: str) -> dict[str
         evidence: JSON object by scene id.
     """
     first = acquisition.scenes[0]
-    values: dict[str, str | float] = dict.fromkeys(PER_TIME_COORDS, float("nan"))
+    values: dict[str, str | float] = {name: "" if name in STRING_COORDS else float("nan") for name in PER_TIME_COORDS}
     values |= {
         "scene_ids": " ".join(acquisition.ids),
         "platform": first.platform,

@@ -22,13 +22,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import dask.array as da
 import dask.base
 import numpy as np
-import rasterio
-import rasterio.errors
 import stackstac
 from rasterio.enums import Resampling as RasterioResampling
 
 from pipelines.cube.errors import ReadFailed
-from pipelines.cube.reader import GridReader, RasterUnreadable, gdal_environment
+from pipelines.cube.raster_file import RasterUnreadable, open_raster
+from pipelines.cube.reader import GridReader
 from pipelines.cube.resampling import RasterHeader, Resampling
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def read_header(asset: Asset, scene_id: str) -> RasterHeader:
         ReadFailed: It cannot be opened, holds several bands or has no CRS.
     """
     try:
-        with gdal_environment(), rasterio.open(asset.href, sharing=False) as raster:
+        with open_raster(asset.href) as raster:
             crs, count = raster.crs, raster.count
             header = RasterHeader(
                 epsg=crs.to_epsg() if crs else None,
@@ -124,8 +123,8 @@ def read_header(asset: Asset, scene_id: str) -> RasterHeader:
                 dtype=raster.dtypes[0],
                 nodata=raster.nodata,
             )
-    except rasterio.errors.RasterioError as error:
-        raise ReadFailed(scene_id=scene_id, href=asset.href, cause=str(error)) from error
+    except RasterUnreadable as error:
+        raise ReadFailed(scene_id=scene_id, href=asset.href, cause=error.cause) from error
     if count != 1:
         raise ReadFailed(scene_id=scene_id, href=asset.href, cause=f"a raster has one band, it has {count}")
     if not header.crs:

@@ -12,31 +12,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import rasterio
-import rasterio.errors
 from rasterio.vrt import WarpedVRT
 
+from pipelines.cube.raster_file import open_raster
+
 if TYPE_CHECKING:
+    import rasterio
     from numpy.typing import NDArray
     from rasterio.enums import Resampling
     from rasterio.windows import Window
     from stackstac.raster_spec import RasterSpec
 
 _TOLERANCE_PX = 1e-3
-
-
-class RasterUnreadable(Exception):  # noqa: N818 caught in load
-    """A raster could not be opened or read."""
-
-    def __init__(self, href: str, cause: str) -> None:
-        super().__init__(href, cause)
-        self.href = href
-        self.cause = cause
-
-
-def gdal_environment() -> rasterio.Env:
-    """Returns GDAL's settings for opening rasters: no search for side files, which the items do not list."""
-    return rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_HTTP_MERGE_CONSECUTIVE_RANGES="YES")
 
 
 class GridReader:
@@ -71,14 +58,8 @@ class GridReader:
         Raises:
             RasterUnreadable: Missing, truncated or damaged.
         """
-        try:
-            with gdal_environment(), rasterio.open(self.url, sharing=False) as raster:
-                pixels = self._read(raster, window)
-        except rasterio.errors.RasterioError as error:
-            deepest: BaseException = error
-            while deepest.__cause__ is not None:
-                deepest = deepest.__cause__
-            raise RasterUnreadable(self.url, str(deepest)) from error
+        with open_raster(self.url) as raster:
+            pixels = self._read(raster, window)
         filled: NDArray[Any] = np.ma.filled(pixels, self.fill_value)
         return filled
 

@@ -86,6 +86,10 @@ def scene_of(acquisition: Acquisition) -> Scene:
     )
 
 
+UNUSED_TEXTS = ("radiometric_verdict", "coregistration", "processing", "lineage", "read_failures")
+"""Coordinates that only a cube built from files has something to say in."""
+
+
 def _group(region: SimulatedRegion, group: Group) -> xr.Dataset:
     scenes = [scene for scene in region.acquisitions if scene.group == group]
     bands = CUBE_BANDS[group]
@@ -168,6 +172,7 @@ def _coordinates(
         "radiometric_evidence": [evidence for _, evidence in rules],
         "shift_x_m": np.full(len(scenes), np.nan, dtype=np.float32),
         "shift_y_m": np.full(len(scenes), np.nan, dtype=np.float32),
+        **{name: [""] * len(scenes) for name in UNUSED_TEXTS},
     }
     for coordinate, field in COORDINATE_OF.items():
         column = [getattr(scene, field) for scene in scenes]

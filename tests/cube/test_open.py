@@ -61,7 +61,7 @@ def test_what_is_opened_keeps_the_schema(cube, group):
     assert opened.rio.crs.to_epsg() == 32631
     assert opened[VALUE_NAME[group]].rio.crs.to_epsg() == 32631
     assert opened[VALUE_NAME[group]].chunks is not None
-    assert opened.attrs["schema_version"] == "1.0"
+    assert opened.attrs["schema_version"] == "1.1"
     assert opened.attrs["snapshot"] == cube.snapshot
     assert {"title", "history", "Conventions"} <= set(opened.attrs)
     np.testing.assert_array_equal(opened.x, GRID.x)

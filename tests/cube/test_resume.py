@@ -66,7 +66,7 @@ def test_each_date_is_one_commit_with_its_run(tmp_path):
     assert metadata == {
         "run": "r-17",
         "input_hash": scenes.input_hash(),
-        "schema_version": "1.0",
+        "schema_version": "1.1",
         "group": "s2",
         "scenes": ["o20"],
     }
@@ -262,7 +262,7 @@ def test_another_schema_version_is_refused(tmp_path):
         draft.publish("an older schema", {})
 
     for attempt in (lambda: build_cube(scenes, GRID, tmp_path / "cube"), lambda: open_cube(tmp_path / "cube")):
-        with pytest.raises(CubeError, match=r"must be '1.0', .* has '0.9'"):
+        with pytest.raises(CubeError, match=r"must be '1.1', .* has '0.9'"):
             attempt()
 
 

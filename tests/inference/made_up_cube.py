@@ -46,7 +46,7 @@ def made_up_group(group, *, days, shape=(150, 170), seed=0, cloud=0.3):
             "x": 664_000.0 + 5 + 10 * np.arange(width),
             "spatial_ref": ((), 0, {"crs_wkt": "made up"}),
         },
-        attrs={"schema_version": "1.0", "proj:code": "EPSG:32631"},
+        attrs={"schema_version": "1.1", "proj:code": "EPSG:32631"},
     ).chunk({"time": 1, "y": 64, "x": 64})
 
 
