@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import xarray as xr
+    from numpy.typing import NDArray
 
 SCHEMA_VERSION: Final = "1.1"
 """Written to every group; a cube of another version is refused, never guessed at."""
@@ -51,10 +54,14 @@ class Reason(enum.IntFlag):
     READ_FAILED = 1 << 9
     OUTSIDE_SWATH = 1 << 10
     NOT_MASKED = 1 << 11
+    CLOUD_BUFFER = 1 << 12
 
 
 ADVISORY: Final = Reason.NOT_MASKED | Reason.SNOW
 """Bits that inform without making a pixel unusable."""
+
+PREDICTION_REASONS: Final = tuple(bit for bit in Reason if bit is not Reason.CLOUD_BUFFER)
+"""Bits that predictions and products carry on: bits 12 to 15 are a product's own, see `without_buffer`."""
 
 REASON_DTYPE: Final = np.dtype("uint16")
 
@@ -89,13 +96,29 @@ class SchemaError(ValueError):
     """A dataset breaks the cube's contract."""
 
 
-def reason_attrs() -> dict[str, object]:
-    """Returns the CF attributes of the `reason` plane: flag_masks (uint16) and flag_meanings."""
+def reason_attrs(bits: Iterable[Reason] = tuple(Reason)) -> dict[str, object]:
+    """Returns the CF attributes of a `reason` plane: flag_masks (uint16) and flag_meanings.
+
+    Args:
+        bits: The bits that the plane may hold; all of a cube's where left out.
+    """
+    chosen = tuple(bits)
     return {
         "long_name": "why a pixel is not usable",
-        "flag_masks": np.array([int(bit) for bit in Reason], dtype=REASON_DTYPE),
-        "flag_meanings": " ".join((bit.name or "").lower() for bit in Reason),
+        "flag_masks": np.array([int(bit) for bit in chosen], dtype=REASON_DTYPE),
+        "flag_meanings": " ".join((bit.name or "").lower() for bit in chosen),
     }
+
+
+def without_buffer(reason: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Returns reasons of `PREDICTION_REASONS` alone: the margin around clouds counts as cloud.
+
+    Args:
+        reason: Bits of `Reason`, any shape; not changed.
+    """
+    buffer, cloud = np.uint16(int(Reason.CLOUD_BUFFER)), np.uint16(int(Reason.CLOUD))
+    margin = (reason & buffer) != 0
+    return np.where(margin, (reason & ~buffer) | cloud, reason).astype(REASON_DTYPE, copy=False)
 
 
 def check(dataset: xr.Dataset, group: str) -> None:

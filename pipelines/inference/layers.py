@@ -11,7 +11,7 @@ import xarray as xr
 
 from pipelines.inference.reduce import NO_DAY, NO_SPLIT
 from pipelines.legend import CHANGE, LAND_COVER
-from pipelines.schema import reason_attrs
+from pipelines.schema import PREDICTION_REASONS, reason_attrs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ class Layer:
         if self.missing is not None:
             attrs |= {"flag_values": np.array([self.missing], dtype=self.dtype), "flag_meanings": "none"}
         if self.name == "reason":
-            attrs |= reason_attrs() | {"long_name": self.long_name}
+            attrs |= reason_attrs(PREDICTION_REASONS) | {"long_name": self.long_name}
         if self.name in ("change_before", "change_after"):
             attrs |= {"units": "day", "reference_date": "1970-01-01"}
         return attrs

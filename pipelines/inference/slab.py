@@ -17,7 +17,7 @@ from pipelines.inference.channels import (
     normalise,
 )
 from pipelines.inference.threads import run, task
-from pipelines.schema import VALUE_NAME
+from pipelines.schema import VALUE_NAME, without_buffer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -183,7 +183,7 @@ class _Read:
 
 def _reason_only(reason: npt.NDArray[np.uint16]) -> _Read:
     nothing = np.empty((0, 0), dtype=np.bool_)
-    return _Read(reason=reason, values=np.empty((0, 0, 0), np.float32), valid=nothing, observed=nothing)
+    return _Read(reason=without_buffer(reason), values=np.empty((0, 0, 0), np.float32), valid=nothing, observed=nothing)
 
 
 def _normalised(
@@ -196,4 +196,4 @@ def _normalised(
 ) -> _Read:
     normalised = normalise(values, bands, modality)
     observed = valid & np.isfinite(normalised).any(axis=0)
-    return _Read(reason=reason, values=normalised, valid=valid, observed=observed)
+    return _Read(reason=without_buffer(reason), values=normalised, valid=valid, observed=observed)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pipelines.product.errors import ProductError
-from pipelines.schema import REASON_DTYPE, reason_attrs
+from pipelines.schema import PREDICTION_REASONS, REASON_DTYPE, reason_attrs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ def merged_attrs(prediction_attrs: Mapping[str, object]) -> dict[str, object]:
     Raises:
         ProductError: The prediction uses one of the product's bits for a meaning of its own.
     """
-    source = prediction_attrs if "flag_masks" in prediction_attrs else reason_attrs()
+    source = prediction_attrs if "flag_masks" in prediction_attrs else reason_attrs(PREDICTION_REASONS)
     masks = [int(mask) for mask in np.atleast_1d(np.asarray(source["flag_masks"]))]
     names = str(source["flag_meanings"]).split()
     known = dict(zip(masks, names, strict=True))

@@ -12,12 +12,14 @@ from pipelines.schema import (
     PACKED_MAX,
     PACKED_MIN,
     PER_TIME_COORDS,
+    PREDICTION_REASONS,
     SCHEMA_VERSION,
     VALUE_NAME,
     Reason,
     SchemaError,
     check,
     reason_attrs,
+    without_buffer,
 )
 
 SHAPE = (2, 3, 4, 5)
@@ -122,9 +124,18 @@ def test_reason_bits_are_distinct_and_fit_their_type():
 
 def test_reasons_named_by_the_contract_exist():
     named = {"nodata", "cloud", "cloud_shadow", "cirrus", "snow", "saturated", "border", "layover", "radar_shadow"}
-    named |= {"read_failed", "outside_swath", "not_masked"}
+    named |= {"read_failed", "outside_swath", "not_masked", "cloud_buffer"}
     assert set(reason_attrs()["flag_meanings"].split()) == named
     assert {Reason.SNOW, Reason.NOT_MASKED} == set(ADVISORY)
+
+
+def test_predictions_carry_the_margin_of_clouds_as_cloud():
+    every = np.arange(1 << 13, dtype=np.uint16)
+    carried = without_buffer(every)
+    assert int(np.bitwise_or.reduce(carried)) == sum(int(bit) for bit in PREDICTION_REASONS) < 1 << 12
+    margin = every >= 1 << 12
+    np.testing.assert_array_equal(carried[~margin], every[~margin])
+    np.testing.assert_array_equal(carried[margin], (every[margin] - (1 << 12)) | int(Reason.CLOUD))
 
 
 def test_packed_range_leaves_the_fill_value_alone():
