@@ -9,7 +9,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     submod_attrs={
         "errors": ["CatalogError"],
         "query": ["SceneQuery"],
-        "scenes": ["Asset", "Scene", "SceneOutcome", "SceneSet", "SkipReason"],
+        "scenes": ["Annotation", "Asset", "Scene", "SceneOutcome", "SceneSet", "SkipReason"],
         "search": ["search"],
         "sensors": ["Band", "Sensor", "load_sensor", "sensor_of"],
         "snapshot": ["read_snapshot", "write_snapshot"],
@@ -19,12 +19,13 @@ __getattr__, __dir__, _ = lazy_loader.attach(
 if TYPE_CHECKING:
     from catalogs.errors import CatalogError
     from catalogs.query import SceneQuery
-    from catalogs.scenes import Asset, Scene, SceneOutcome, SceneSet, SkipReason
+    from catalogs.scenes import Annotation, Asset, Scene, SceneOutcome, SceneSet, SkipReason
     from catalogs.search import search
     from catalogs.sensors import Band, Sensor, load_sensor, sensor_of
     from catalogs.snapshot import read_snapshot, write_snapshot
 
 __all__ = [
+    "Annotation",
     "Asset",
     "Band",
     "CatalogError",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from catalogs.errors import ItemError
 from catalogs.fields import Document, fill_value, mapping, number, objects, text, texts
 from catalogs.scenes import Asset
+from catalogs.stated_file import with_stated_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,7 @@ def read_asset(found: BandAsset, properties: Document, provider: Provider, base:
     href = text(found.asset, "href")
     if not href:
         raise ItemError("unreadable", f"asset {found.key!r} needs an href, got none; correct the item")
-    return Asset(
+    record = Asset(
         band=found.band,
         href=provider.resolve(href, base),
         epsg=_epsg(found.asset, properties),
@@ -84,6 +85,7 @@ def read_asset(found: BandAsset, properties: Document, provider: Provider, base:
         unit=_first([text(place, "unit", "raster:unit") or None for place in places]),
         data_type=_first([text(place, "data_type", "raster:data_type") or None for place in places]),
     )
+    return with_stated_file(record, found.asset, properties)
 
 
 def without(document: Document, suffixes: tuple[str, ...]) -> Document:

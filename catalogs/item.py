@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from catalogs.annotations import annotations_of
 from catalogs.assets import BandAsset, band_assets, read_asset, without
 from catalogs.errors import ItemError
 from catalogs.fields import Document, boolean, mapping, number, objects, text
@@ -137,6 +138,7 @@ def _read_scene(
         view_incidence_deg=number(properties, "view:incidence_angle"),
         item_href=_own_href(found),
         product_type=text(properties, *(RADAR_LEVEL if sensor.polarisations else OPTICAL_LEVEL)),
+        annotations=annotations_of(found.document, provider, found.href),
     )
     generated = optional_instant(properties, "s2:generation_time", "s1:processing_datetime", "processing:datetime")
     return ReadScene(scene=scene, generated=generated)

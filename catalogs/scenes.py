@@ -54,6 +54,41 @@ class Asset:
     data_type: str | None = None
     """`uint16`, `float32`, ... as the item says it."""
 
+    checksum: str | None = None
+    """`file:checksum` in lower case: a multihash in hexadecimal (function and length of the digest, then the digest),
+    not yet decoded."""
+
+    size_bytes: int | None = None
+    """`file:size` as the item says it."""
+
+    shape: tuple[int, int] | None = None
+    """`proj:shape` as the item says it: rows, columns."""
+
+    transform: tuple[float, float, float, float, float, float] | None = None
+    """`proj:transform` as the item says it, the first six numbers: x = a col + b row + c, y = d col + e row + f."""
+
+
+AnnotationKind = Literal["product", "calibration", "noise", "rfi", "manifest", "granule", "angles"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotation:
+    """A file beside the rasters of a scene that says how to read them."""
+
+    kind: AnnotationKind
+    """`product`: geometry and processing (a SAFE annotation, MTD_MSIL2A.xml, Landsat's MTL in XML); `calibration` and
+    `noise`: the radiometric tables of a Sentinel-1 product; `rfi`: its interference report; `manifest`: the list of a
+    SAFE product's files; `granule`: MTD_TL.xml of Sentinel-2; `angles`: Landsat's angle coefficients."""
+
+    href: str
+    """Absolute path or address, checked as an asset's is."""
+
+    band: str = ""
+    """Polarisation in upper case where the file is for one, otherwise ''."""
+
+    swath: str = ""
+    """`IW1`, `EW3` where the file is for one swath of several, otherwise ''."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
@@ -100,9 +135,17 @@ class Scene:
     product_type: str = ""
     """`sar:product_type` (GRD, RTC, SLC) or `processing:level`, as the item says it."""
 
+    annotations: tuple[Annotation, ...] = ()
+    """Sorted by (kind, band, swath). Those whose address may not be followed are left out."""
+
     def asset(self, band: str) -> Asset | None:
         """Returns the asset of a band, None where the scene has none."""
         return next((asset for asset in self.assets if asset.band == band), None)
+
+    def annotation(self, kind: AnnotationKind, band: str = "", swath: str = "") -> Annotation | None:
+        """Returns the file of a kind, for a band and swath where it is given for each; None where there is none."""
+        wanted = kind, band, swath
+        return next((file for file in self.annotations if (file.kind, file.band, file.swath) == wanted), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

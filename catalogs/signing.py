@@ -8,7 +8,7 @@ def sign(href: str, *, renew: bool = False) -> str:
 
     Args:
         href: Path or address as a scene holds it.
-        renew: True drops a signature in store, after the server refused it.
+        renew: True drops the signature in store, after the server refused it.
     """
     del renew
     return href

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catalogs.errors import CatalogError
-from catalogs.scenes import Asset, Scene, SceneOutcome, SceneSet
+from catalogs.scenes import Annotation, Asset, Scene, SceneOutcome, SceneSet
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SNAPSHOT_VERSION = "1"
-"""Layout of the file; another one is refused, never guessed at."""
+SNAPSHOT_VERSION = "2"
+"""Layout of the file; another one is refused, never guessed at. 2: file size, checksum, shape and transform of assets,
+and annotations."""
 
 VERSION_KEY, REST_KEY = b"ringmoe:snapshot_version", b"ringmoe:scene_set"
 TIMES = ("time", "time_start", "time_end")
@@ -109,6 +110,7 @@ def _row(scene: Scene) -> dict[str, object]:
     row = {field.name: getattr(scene, field.name) for field in dataclasses.fields(scene)}
     row["footprint"] = shapely.to_wkb(shapely.Polygon(ring), byte_order=1)
     row["assets"] = [dataclasses.asdict(asset) for asset in scene.assets]
+    row["annotations"] = [dataclasses.asdict(file) for file in scene.annotations]
     longitudes, latitudes = [x for x, _ in ring], [y for _, y in ring]
     corners = (min(longitudes), min(latitudes), max(longitudes), max(latitudes))
     return {**row, "bbox": dict(zip(("xmin", "ymin", "xmax", "ymax"), corners, strict=True))}
@@ -123,6 +125,7 @@ def _scene(row: dict[str, Any]) -> Scene:
         values[name] = instant.astimezone(UTC)
     values["footprint"] = tuple((float(x), float(y)) for x, y in shapely.from_wkb(row["footprint"]).exterior.coords)
     values["assets"] = tuple(_asset(entry) for entry in row["assets"])
+    values["annotations"] = tuple(Annotation(**entry) for entry in row["annotations"])
     return Scene(**values)
 
 
@@ -130,7 +133,8 @@ def _asset(entry: dict[str, Any]) -> Asset:
     if entry["nodata"] is not None and math.isnan(entry["nodata"]):
         # within a dataclass NaN equals the very same object alone: with this one a set read equals the set written
         entry = {**entry, "nodata": math.nan}
-    return Asset(**entry)
+    pairs = {name: entry[name] and tuple(entry[name]) for name in ("shape", "transform")}
+    return Asset(**{**entry, **pairs})
 
 
 def _schema() -> pa.Schema:
@@ -147,13 +151,19 @@ def _schema() -> pa.Schema:
             pa.field("offset", number),
             pa.field("unit", text),
             pa.field("data_type", text),
+            pa.field("checksum", text),
+            pa.field("size_bytes", pa.int64()),
+            pa.field("shape", pa.list_(pa.int64())),
+            pa.field("transform", pa.list_(number)),
         ]
     )
+    annotation = pa.struct([pa.field(name, text, nullable=False) for name in ("kind", "href", "band", "swath")])
     bbox = pa.struct([pa.field(side, number, nullable=False) for side in ("xmin", "ymin", "xmax", "ymax")])
     numbers = ("cloud_cover", "sun_azimuth_deg", "sun_elevation_deg", "view_azimuth_deg", "view_incidence_deg")
     special: dict[str, pa.DataType] = {
         "footprint": pa.binary(),
         "assets": pa.list_(asset),
+        "annotations": pa.list_(annotation),
         "relative_orbit": pa.int32(),
         "offset_applied": pa.bool_(),
         **dict.fromkeys(TIMES, instant),

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalogs.errors import CatalogError
-from catalogs.scenes import Asset, Scene, SceneOutcome, SceneSet
+from catalogs.scenes import Annotation, Asset, Scene, SceneOutcome, SceneSet
 from catalogs.snapshot import read_snapshot, write_snapshot
 
 TEXT = st.sampled_from(["", "a", "é", "日本", 'quote " and \\', "line\nbreak", "\0", "🛰"])
@@ -27,16 +27,19 @@ RING = st.lists(st.tuples(DEGREES, DEGREES), min_size=3, max_size=6).map(lambda 
 ASSETS = st.lists(
     st.builds(
         Asset, band=TEXT, href=TEXT, epsg=st.none() | st.integers(0, 99999), nodata=FILL, scale=NUMBER, offset=NUMBER,
-        unit=st.none() | TEXT, data_type=st.none() | TEXT,
+        unit=st.none() | TEXT, data_type=st.none() | TEXT, checksum=st.none() | TEXT,
+        size_bytes=st.none() | st.integers(0, 2**62), shape=st.none() | st.tuples(*[st.integers(1, 10**6)] * 2),
+        transform=st.none() | st.tuples(*[st.floats(allow_nan=False)] * 6),
     ),
     max_size=2,
 ).map(tuple)  # fmt: skip
+ANNOTATIONS = st.builds(Annotation, kind=st.sampled_from(["calibration", "noise"]), href=TEXT, band=TEXT, swath=TEXT)
 SCENES = st.builds(
     Scene, id=TEXT, collection=TEXT, sensor=TEXT, time=INSTANT, time_start=INSTANT, time_end=INSTANT, footprint=RING,
     assets=ASSETS, platform=TEXT, orbit_direction=TEXT, relative_orbit=st.none() | st.integers(0, 175),
     processing_baseline=TEXT, offset_applied=st.none() | st.booleans(), tile=TEXT, cloud_cover=NUMBER,
     sun_azimuth_deg=NUMBER, sun_elevation_deg=NUMBER, view_azimuth_deg=NUMBER, view_incidence_deg=NUMBER,
-    item_href=TEXT, product_type=TEXT,
+    item_href=TEXT, product_type=TEXT, annotations=st.lists(ANNOTATIONS, max_size=2).map(tuple),
 )  # fmt: skip
 SKIPPED = st.builds(
     SceneOutcome, id=TEXT, collection=TEXT, outcome=st.just("skipped"), reason=st.just("outside"), detail=TEXT
@@ -129,7 +132,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 
     with pytest.raises(CatalogError, match="search again"):
         read_snapshot(tmp_path / "text")
-    with pytest.raises(CatalogError, match=r"version 1.*has none"):
+    with pytest.raises(CatalogError, match=r"version 2.*has none"):
         read_snapshot(tmp_path / "other.parquet")
     with pytest.raises(CatalogError, match="absent"):
         read_snapshot(tmp_path / "absent")

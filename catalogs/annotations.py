@@ -1,0 +1,69 @@
+"""The files beside the rasters of a scene: calibration and noise tables, product and granule metadata."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from catalogs.errors import ItemError
+from catalogs.fields import Document, mapping, text
+from catalogs.scenes import Annotation, AnnotationKind
+
+if TYPE_CHECKING:
+    from catalogs.providers import Provider
+
+RADAR_KEY = re.compile(
+    r"(?:schema-)?(?P<kind>product|calibration|noise)-(?:(?P<swath>(?:iw|ew)[1-5]?|s[1-6]|wv[12])-)?"
+    r"(?P<band>hh|hv|vh|vv)(?:-.*)?",
+    re.IGNORECASE,
+)
+"""Keys of Sentinel-1 annotations as stactools names them: `schema-noise-vh`, `schema-calibration-iw1-vv`."""
+
+WHOLE_KEYS: dict[str, AnnotationKind] = {
+    "ang": "angles",
+    "granule-metadata": "granule",
+    "mtl-xml": "product",
+    "product-metadata": "product",
+    "safe-manifest": "manifest",
+}
+"""Keys of files for the whole scene, with hyphens for the underscores and dots that some catalogues write."""
+
+SWATH = re.compile(r"(?:IW|EW)[1-5]|S[1-6]|WV[12]")
+RFI_FOLDER = re.compile(r"/rfi/")
+"""Earth Search gives some interference reports under the key of the product annotation (items of July 2025)."""
+
+
+def annotations_of(document: Document, provider: Provider, base: str) -> tuple[Annotation, ...]:
+    """Returns the annotations of an item, sorted by kind, band and swath, each kind once for a band and swath.
+
+    Args:
+        document: The item.
+        provider: Whose addresses are allowed; an annotation at another one is left out.
+        base: Path or address of the item.
+
+    Raises:
+        ItemError: The assets have another form than STAC's.
+    """
+    found: dict[tuple[str, str, str], Annotation] = {}
+    assets = mapping(document, "assets")
+    for key in sorted(assets):
+        kind, band, swath = _recognise(key)
+        if not kind:
+            continue
+        try:
+            href = provider.resolve(text(mapping(assets, key), "href"), base)
+        except ItemError:
+            continue  # optional: whoever needs the file says that it is not there
+        if RFI_FOLDER.search(href):
+            kind = "rfi"
+        found.setdefault((kind, band, swath), Annotation(kind=kind, href=href, band=band, swath=swath))
+    return tuple(found[key] for key in sorted(found))
+
+
+def _recognise(key: str) -> tuple[AnnotationKind | None, str, str]:
+    radar = RADAR_KEY.fullmatch(key)
+    if radar:
+        swath = (radar["swath"] or "").upper()
+        kind: AnnotationKind = radar["kind"].lower()  # type: ignore[assignment]  # the expression's own alternatives
+        return kind, radar["band"].upper(), swath if SWATH.fullmatch(swath) else ""
+    return WHOLE_KEYS.get(key.lower().replace("_", "-").replace(".", "-")), "", ""
