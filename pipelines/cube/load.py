@@ -102,7 +102,10 @@ class LazyScene:
         try:
             pixels = dask.base.compute(*lazy, scheduler="synchronous")  # type: ignore[no-untyped-call]
         except RasterUnreadable as error:
-            raise ReadFailed(scene_id=self.scene_id, href=error.href, cause=error.cause) from error
+            band = next((band for band, plane in self.planes.items() if plane.asset.href == error.href), "")
+            raise ReadFailed(
+                scene_id=self.scene_id, href=error.href, cause=error.cause, fault=error.fault, band=band
+            ) from error
         return dict(zip(names, pixels, strict=True))
 
 
@@ -124,7 +127,9 @@ def read_header(asset: Asset, scene_id: str) -> RasterHeader:
                 nodata=raster.nodata,
             )
     except RasterUnreadable as error:
-        raise ReadFailed(scene_id=scene_id, href=asset.href, cause=error.cause) from error
+        raise ReadFailed(
+            scene_id=scene_id, href=asset.href, cause=error.cause, fault=error.fault, band=asset.band
+        ) from error
     if count != 1:
         raise ReadFailed(scene_id=scene_id, href=asset.href, cause=f"a raster has one band, it has {count}")
     if not header.crs:
