@@ -7,9 +7,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from catalogs.scenes import Scene
 
 BandKind = Literal["reflectance", "power", "mask"]
+Group = Literal["l8", "modis", "s1", "s2", "slc", "vhr"]
+"""Groups of a cube, as `pipelines.schema` has them."""
 
 SENSOR_NAMES = ("sentinel-1-csar", "sentinel-2-msi")
 """Every sensor that has a table, sorted."""
@@ -60,7 +65,7 @@ class Sensor:
     """One instrument type, the same on all its satellites."""
 
     name: str
-    group: Literal["s1", "s2"]
+    group: Group
     """Group of the cube that its scenes go to."""
 
     constellations: tuple[str, ...]
@@ -178,6 +183,11 @@ def sensor_of(collection: str, properties: Mapping[str, object]) -> Sensor:
         f"an item belongs to one of the sensors {list(SENSOR_NAMES)}, collection {collection!r} with {told} fits "
         f"{[sensor.name for sensor in found]}; add the collection to the sensor's facts"
     )
+
+
+def group_of(scene: Scene) -> Group:
+    """Returns the group of a cube that a scene goes to."""
+    return load_sensor(scene.sensor).group
 
 
 def _band(entry: Mapping[str, Any], radiometry: Mapping[str, Any]) -> Band:

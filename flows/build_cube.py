@@ -48,6 +48,10 @@ def build_options(config: RegionConfig, *, run_id: str = "") -> BuildOptions:
     return BuildOptions(
         bands_s2=config.bands.s2,
         bands_s1=config.bands.s1,
+        bands_l8=config.bands.l8,
+        bands_modis=config.bands.modis,
+        bands_vhr=config.bands.vhr,
+        bands_slc=config.bands.slc,
         chunk=config.cube.chunk,
         num_threads=config.workers,
         title=f"Co-registered Sentinel-1 and Sentinel-2 cube of {config.name}",

@@ -70,6 +70,14 @@ class BandsConfig(_Frozen):
 
     s2: tuple[str, ...] | None = Field(default=None, description="Sentinel-2 bands; null: every band the model knows.")
     s1: tuple[str, ...] | None = Field(default=None, description="Sentinel-1 polarisations; null: VV and VH.")
+    l8: tuple[str, ...] | None = Field(default=None, description="Landsat bands; null: SR_B2 to SR_B7.")
+    modis: tuple[str, ...] | None = Field(default=None, description="MODIS bands; null: the land bands B01 to B07.")
+    vhr: tuple[str, ...] | None = Field(
+        default=None, description="Bands of aerial and very high resolution images; null: blue, green, red and nir."
+    )
+    slc: tuple[str, ...] | None = Field(
+        default=None, description="Polarisations of geocoded complex radar images; null: all that a scene has."
+    )
 
 
 class CubeConfig(_Frozen):

@@ -193,6 +193,7 @@ def _run(job: Job, stages: Stages, record: _Record, paths: OutputPaths) -> None:
         record.scenes, record.changed = _rows(built.outcomes, built.notes), built.changed
         record.cube = CubeRow(uri=built.ref.uri, snapshot=built.ref.snapshot)
         record.notes += [f"{scene}: {note}" for scene, notes in sorted(built.notes.items()) for note in notes]
+        record.notes += _left_aside(built)
     if not any(built.dates.values()):
         raise NothingFoundError(nothing_usable(built.outcomes))
     write_atomically(paths.resolved, dump_region(job.config))
@@ -212,8 +213,22 @@ def _found(scene_set: SceneSet) -> tuple[SceneRow, ...]:
 
 
 def built_groups(built: BuildResult) -> tuple[str, ...]:
-    """Returns the groups of a cube that hold a date, sorted."""
-    return tuple(sorted(group for group, number in built.dates.items() if number))
+    """Returns the groups of a cube that products are made from: those that the model knows and that hold a date."""
+    from pipelines.inference.channels import MODEL_GROUPS
+
+    return tuple(group for group in MODEL_GROUPS if built.dates.get(group))
+
+
+def _left_aside(built: BuildResult) -> list[str]:
+    """Tells of the groups that are in the cube and that no product is made from."""
+    from pipelines.inference.channels import MODEL_GROUPS
+
+    others = {group: number for group, number in built.dates.items() if number and group not in MODEL_GROUPS}
+    known = " and ".join(MODEL_GROUPS)
+    return [
+        f"group {group} is in the cube with {number} dates and feeds no product: the model knows {known}"
+        for group, number in sorted(others.items())
+    ]
 
 
 def _rows(

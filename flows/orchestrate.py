@@ -20,6 +20,7 @@ from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict
 
 from catalogs import SceneSet, load_sensor, read_snapshot
+from catalogs.sensors import SENSOR_NAMES
 from flows import build_cube as build_cube_stage
 from flows import infer as infer_stage
 from flows import make_products as make_products_stage
@@ -37,8 +38,6 @@ from pipelines.inference import PredictionRef
 
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
-SENSOR_NAMES: Final = ("sentinel-1-csar", "sentinel-2-msi")
-"""Sensors with a table of facts, as `catalogs.load_sensor` knows them."""
 
 
 def _may_pass(_task: object, _run: object, state: State[Any]) -> bool:

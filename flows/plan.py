@@ -6,17 +6,20 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
+from catalogs.sensors import group_of
 from flows.area import target_grid
 from flows.run_report import SceneRow
 from flows.search import search
 from flows.tables import table
+from pipelines.schema import GROUP_SPECS
 
 if TYPE_CHECKING:
     from catalogs import Scene
     from flows.config import RegionConfig
+    from pipelines.schema import Group
 
-BYTES_OF_VALUE: Final = {"s2": 2, "s1": 4}
-"""Stored bytes a band and pixel before compression: int16 reflectance, float32 power."""
+BYTES_OF_VALUE: Final = {group: spec.dtype.itemsize for group, spec in GROUP_SPECS.items()}
+"""Stored bytes a band and pixel before compression: int16 reflectance, float32 power and so on."""
 
 BYTES_OF_PLANES: Final = 3
 """`valid` (bool) and `reason` (uint16) a pixel."""
@@ -115,8 +118,8 @@ def plan_text(plan: RunPlan) -> str:
     return "\n".join([*lines, sizes, *warning])
 
 
-def _group(scene: Scene) -> str:
-    return "s1" if scene.sensor.startswith("sentinel-1") else "s2"
+def _group(scene: Scene) -> Group:
+    return group_of(scene)
 
 
 def _cube_bytes(scenes: tuple[Scene, ...], config: RegionConfig, pixels: int) -> int:
@@ -124,7 +127,7 @@ def _cube_bytes(scenes: tuple[Scene, ...], config: RegionConfig, pixels: int) ->
 
     total = 0
     for moment, group in {(scene.time, _group(scene)) for scene in scenes}:
-        wanted = (config.bands.s2 if group == "s2" else config.bands.s1) or DEFAULT_BANDS[group]
+        wanted = getattr(config.bands, group) or DEFAULT_BANDS[group]
         held = {a.band for s in scenes if (s.time, _group(s)) == (moment, group) for a in s.assets}
         bands = len(held & set(wanted))
         total += pixels * (bands * BYTES_OF_VALUE[group] + BYTES_OF_PLANES)

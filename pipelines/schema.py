@@ -7,6 +7,8 @@ stands for one sensor family; all groups share one grid (y descending, coordinat
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -20,11 +22,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION: Final = "1.1"
 """Written to every group; a cube of another version is refused, never guessed at."""
 
-Group = Literal["s2", "s1"]
-GROUPS: Final[tuple[Group, ...]] = ("s1", "s2")
-
-VALUE_NAME: Final[dict[str, str]] = {"s2": "reflectance", "s1": "power"}
-"""Name of the physical variable of a group, dims (time, band, y, x)."""
+Group = Literal["l8", "modis", "s1", "s2", "slc", "vhr"]
 
 DIMS: Final = ("time", "band", "y", "x")
 PLANE_DIMS: Final = ("time", "y", "x")
@@ -35,6 +33,102 @@ PACKED_SCALE: Final = 1e-4
 PACKED_MAX: Final = 32767
 PACKED_MIN: Final = -32767
 """Sentinel-2 on disk: int16 after the offset is harmonised, reflectance = packed * PACKED_SCALE."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSpec:
+    """How the physical value of a group is named, stored and decoded: value = stored * scale_factor + add_offset."""
+
+    value_name: str
+    """Name of the variable, dims (time, band, y, x)."""
+
+    dtype: np.dtype
+    """Type on disk: the integer steps of the sensor, or float32."""
+
+    fill: float
+    """Stored where there is no value."""
+
+    long_name: str
+    scale_factor: float | None = None
+    """Physical value of one step; None where the stored number is the value."""
+
+    add_offset: float = 0.0
+    """Added after scaling."""
+
+    units: str = "1"
+    standard_name: str = ""
+    """CF standard name, '' where there is none that fits."""
+
+    radiometry: Literal["calibrated", "stated", "relative"] = "calibrated"
+    """`calibrated`: a physical quantity; `stated`: so where the date's radiometric rule says so; `relative`: numbers of
+    the sensor or of its producer, comparable within an image only and never called reflectance."""
+
+    @property
+    def packed(self) -> bool:
+        """Whether the stored numbers differ from the decoded ones."""
+        return self.dtype.kind in "iu"
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Least and largest storable step of a packed group, the fill left out."""
+        info = np.iinfo(self.dtype)
+        return info.min + (self.fill == info.min), info.max - (self.fill == info.max)
+
+
+GROUP_SPECS: Final[Mapping[Group, GroupSpec]] = {
+    "l8": GroupSpec(
+        value_name="reflectance",
+        dtype=np.dtype("uint16"),
+        fill=0,
+        scale_factor=2.75e-5,
+        add_offset=-0.2,
+        long_name="surface reflectance of Landsat Collection 2 Level 2, in the steps of the product",
+        standard_name="surface_bidirectional_reflectance",
+    ),
+    "modis": GroupSpec(
+        value_name="reflectance",
+        dtype=PACKED_DTYPE,
+        fill=PACKED_FILL,
+        scale_factor=PACKED_SCALE,
+        long_name="surface reflectance of MODIS, in the steps of the product",
+        standard_name="surface_bidirectional_reflectance",
+    ),
+    "s1": GroupSpec(
+        value_name="power",
+        dtype=np.dtype("float32"),
+        fill=float("nan"),
+        long_name="backscatter coefficient, linear power",
+        standard_name="surface_backwards_scattering_coefficient_of_radar_wave",
+    ),
+    "s2": GroupSpec(
+        value_name="reflectance",
+        dtype=PACKED_DTYPE,
+        fill=PACKED_FILL,
+        scale_factor=PACKED_SCALE,
+        long_name="reflectance, offset of the processing baseline taken out",
+    ),
+    "slc": GroupSpec(
+        value_name="intensity",
+        dtype=np.dtype("float32"),
+        fill=float("nan"),
+        long_name="squared magnitude of single-look complex pixels, linear",
+        radiometry="stated",
+    ),
+    "vhr": GroupSpec(
+        value_name="digital_number",
+        dtype=np.dtype("uint16"),
+        fill=65535,
+        long_name="image numbers as delivered, not calibrated",
+        radiometry="relative",
+    ),
+}
+"""Every sensor family that a cube may hold, sorted. `vhr` keeps the numbers of 8 to 15 bit images unchanged, but in
+uint16: 0 is a legal dark pixel there, and missing must not look like it."""
+
+GROUPS: Final[tuple[Group, ...]] = tuple(GROUP_SPECS)
+
+VALUE_NAME: Final[dict[str, str]] = {group: spec.value_name for group, spec in GROUP_SPECS.items()}
+"""Name of the physical variable of a group, dims (time, band, y, x)."""
 
 TIME_UNITS: Final = "microseconds since 1970-01-01"
 
@@ -126,7 +220,7 @@ def check(dataset: xr.Dataset, group: str) -> None:
 
     Args:
         dataset: One group with its coordinates, values decoded (float32, missing is NaN).
-        group: `s2` or `s1`.
+        group: One of `GROUPS`.
 
     Raises:
         SchemaError: The rule, the offending value and the fix.
@@ -140,10 +234,11 @@ def check(dataset: xr.Dataset, group: str) -> None:
     _check_variable(dataset, name, DIMS, np.dtype("float32"))
     _check_variable(dataset, "valid", PLANE_DIMS, np.dtype("bool"))
     _check_variable(dataset, "reason", PLANE_DIMS, REASON_DTYPE)
-    if dataset[name].attrs.get("units") != "1":
-        raise SchemaError(
-            f"{name} must have units '1', got {dataset[name].attrs.get('units')!r}; write it by the store"
-        )
+    spec = GROUP_SPECS[group]  # type: ignore[index]
+    for key, wanted in (("units", spec.units), ("radiometry", spec.radiometry)):
+        got = dataset[name].attrs.get(key, "calibrated" if key == "radiometry" else None)
+        if got != wanted:
+            raise SchemaError(f"{name} of {group} must have {key} {wanted!r}, got {got!r}; write it by the store")
     for axis, ascending in (("time", True), ("x", True), ("y", False)):
         _check_sorted(dataset, axis, ascending=ascending)
     if "spatial_ref" not in dataset.coords:

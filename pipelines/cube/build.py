@@ -6,8 +6,8 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from catalogs import load_sensor
 from catalogs.scenes import SceneOutcome
+from catalogs.sensors import group_of
 from pipelines.cube.acquisition import Acquisition, acquisitions
 from pipelines.cube.configuration import CubeConfiguration, require_same, stored_configuration
 from pipelines.cube.execute import Execution, execute_date
@@ -33,8 +33,12 @@ if TYPE_CHECKING:
 DEFAULT_BANDS: Final[dict[str, tuple[str, ...]]] = {
     "s2": ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
     "s1": ("VV", "VH", "HH", "HV"),
+    "l8": ("SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B6", "SR_B7"),
+    "modis": ("B01", "B02", "B03", "B04", "B05", "B06", "B07"),
+    "slc": ("VV", "VH", "HH", "HV"),
+    "vhr": ("blue", "green", "red", "nir"),
 }
-"""Bands taken where none are named and a scene carries them: those of 10 and 20 m, and any polarisation."""
+"""Bands taken where none are named and a scene carries them: those that see the ground, and any polarisation."""
 
 
 def build_cube(
@@ -96,7 +100,7 @@ def _execute(
 def _by_group(scenes: tuple[Scene, ...]) -> dict[str, tuple[Acquisition, ...]]:
     gathered: dict[str, list[Scene]] = {group: [] for group in GROUPS}
     for scene in scenes:
-        gathered[load_sensor(scene.sensor).group].append(scene)
+        gathered[group_of(scene)].append(scene)
     return {group: acquisitions(members, group) for group, members in gathered.items()}
 
 
@@ -111,10 +115,10 @@ def _configuration(
     asked = {group: bands for group, bands in named.items() if bands is not None}
     stored = stored_configuration(store.root(), store.uri)
     if stored is not None:
-        require_same(stored, grid=grid, asked=asked, uri=store.uri)
+        require_same(stored, grid=grid, asked=asked, recipe=options.recipe, uri=store.uri)
     held: Mapping[str, tuple[str, ...]] = stored.bands if stored is not None else {}
     bands = {group: asked.get(group) or held.get(group) or _carried(group, wanted[group]) for group in named}
-    return CubeConfiguration(grid=grid, bands=bands)
+    return CubeConfiguration(grid=grid, bands=bands, recipe=options.recipe.to_dict())
 
 
 def _carried(group: str, dates: tuple[Acquisition, ...]) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
-"""What may not change within one cube: schema version, grid and bands."""
+"""What may not change within one cube: schema version, grid, bands and recipe."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from pipelines.schema import SCHEMA_VERSION
 if TYPE_CHECKING:
     import zarr
 
+    from pipelines.cube.recipe import Recipe
+
 _FIX = "choose another output, or delete the cube and build it anew"
 
 
@@ -28,11 +31,14 @@ class CubeConfiguration:
     """Bands of each group that the cube holds or is about to."""
 
     schema_version: str = SCHEMA_VERSION
+    recipe: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    """`Recipe.to_dict()`: the optional steps of physics, empty where there is none."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the schema version and the grid, which all groups share."""
-        text = json.dumps([self.schema_version, self.grid.to_dict()], sort_keys=True)
+        """SHA-256 of the schema version, the grid, which all groups share, and the recipe."""
+        parts = [self.schema_version, self.grid.to_dict(), *([self.recipe] if self.recipe else [])]
+        text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -52,11 +58,12 @@ def stored_configuration(root: zarr.Group | None, uri: str) -> CubeConfiguration
         raise CubeError(f"schema_version must be {SCHEMA_VERSION!r}, {uri} has {version!r}; {_FIX}")
     bands = {name: tuple(map(str, values_of(group, "band"))) for name, group in root.groups()}
     grid = TargetGrid.from_dict(cast("Mapping[str, float]", attributes["grid"]))
-    return CubeConfiguration(grid=grid, bands=bands)
+    recipe = cast("Mapping[str, object]", attributes.get("recipe", {}))
+    return CubeConfiguration(grid=grid, bands=bands, recipe=recipe)
 
 
 def require_same(
-    stored: CubeConfiguration, *, grid: TargetGrid, asked: Mapping[str, tuple[str, ...]], uri: str
+    stored: CubeConfiguration, *, grid: TargetGrid, asked: Mapping[str, tuple[str, ...]], recipe: Recipe, uri: str
 ) -> None:
     """Raises where a build would mix two configurations.
 
@@ -64,6 +71,7 @@ def require_same(
         stored: What the cube is.
         grid: The grid of the build.
         asked: Bands that the caller named, by group; groups left to the default are absent.
+        recipe: Optional steps of the build.
         uri: Folder, for the message.
 
     Raises:
@@ -73,6 +81,12 @@ def require_same(
     for key in ours:
         if ours[key] != theirs[key]:
             raise CubeError(f"grid {key} of {uri} is {theirs[key]}, the build asks for {ours[key]}; {_FIX}")
+    # through JSON, as the store keeps it: a tuple comes back as a list
+    steps = json.loads(json.dumps(recipe.to_dict()))
+    for name in sorted({*steps, *stored.recipe}):
+        if steps.get(name) != stored.recipe.get(name):
+            held_step, asked_step = stored.recipe.get(name, "left out"), steps.get(name, "left out")
+            raise CubeError(f"step {name} of {uri} is {held_step}, the build asks for {asked_step}; {_FIX}")
     for group, bands in asked.items():
         held = stored.bands.get(group)
         if held is not None and held != bands:

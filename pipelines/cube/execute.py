@@ -25,7 +25,8 @@ from pipelines.cube.group import (
 from pipelines.cube.mosaic import merge
 from pipelines.cube.plan import is_settled, new_order
 from pipelines.cube.sample import PixelSample, sample_step
-from pipelines.cube.source import OpticalSource, Skipped, Source, prepare
+from pipelines.cube.source import Skipped, Source, prepare
+from pipelines.cube.source_optical import OpticalConversion
 from pipelines.physics import usable
 from pipelines.schema import VALUE_NAME
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from catalogs.scenes import SceneOutcome
     from pipelines.cube.acquisition import Acquisition
     from pipelines.cube.configuration import CubeConfiguration
+    from pipelines.cube.encoding import Attributes
     from pipelines.cube.options import BuildOptions
     from pipelines.cube.store import Draft, Run
     from pipelines.grid import Block
@@ -101,6 +103,7 @@ def _prepare(execution: Execution, acquisition: Acquisition, sources: dict[str, 
                 bands=execution.configuration.bands[acquisition.group],
                 grid=execution.configuration.grid,
                 chunk=execution.options.chunk,
+                recipe=execution.options.recipe,
             )
         except Skipped as skip:
             failures[scene.id] = skip
@@ -136,7 +139,8 @@ def _write(execution: Execution, acquisition: Acquisition, sources: list[Source]
                 acquisition,
                 " ".join(dict.fromkeys(source.rule_name for source in sources)),
                 json.dumps({source.scene.id: _evidence(source, samples) for source in sources}, sort_keys=True),
-            ),
+            )
+            | {"processing": _processing(sources)},
         )
         _publish(execution, draft, acquisition)
     except ReadFailed as failure:
@@ -190,6 +194,7 @@ def _open_group(execution: Execution, draft: Draft, acquisition: Acquisition) ->
             "schema_version": configuration.schema_version,
             "configuration": configuration.digest,
             "grid": configuration.grid.to_dict(),
+            "recipe": cast("Attributes", dict(configuration.recipe)),
             "attribution": "\n".join(dict.fromkeys([*lines, *execution.attribution])),
         },
     )
@@ -225,8 +230,17 @@ def _publish(execution: Execution, draft: Draft, acquisition: Acquisition) -> No
 
 def _samples(execution: Execution, sources: list[Source]) -> dict[str, PixelSample]:
     step = sample_step(execution.configuration.grid.shape)
-    optical = (source for source in sources if isinstance(source, OpticalSource))
-    return {source.scene.id: PixelSample(source=source, step=step) for source in optical}
+    return {
+        source.scene.id: PixelSample(source=source, conversion=source.conversion, step=step)
+        for source in sources
+        if isinstance(source.conversion, OpticalConversion)
+    }
+
+
+def _processing(sources: list[Source]) -> str:
+    """Returns the optional steps of each scene as JSON, '' where the recipe has none."""
+    steps = {source.scene.id: source.processing for source in sources if source.processing}
+    return json.dumps({"steps": steps}, sort_keys=True) if steps else ""
 
 
 def _evidence(source: Source, samples: Mapping[str, PixelSample]) -> dict[str, object]:

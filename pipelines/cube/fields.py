@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
 from pipelines.cube.encoding import GRID_MAPPING
 from pipelines.schema import (
     DIMS,
-    PACKED_DTYPE,
-    PACKED_FILL,
-    PACKED_SCALE,
+    GROUP_SPECS,
     PER_TIME_COORDS,
     PLANE_DIMS,
     REASON_DTYPE,
@@ -26,6 +24,7 @@ from pipelines.schema import (
 if TYPE_CHECKING:
     from pipelines.cube.acquisition import Acquisition
     from pipelines.cube.encoding import Attributes
+    from pipelines.schema import Group
 
 STRING_COORDS: Final = frozenset(
     {
@@ -142,27 +141,15 @@ def coord_values(acquisition: Acquisition, rule: str, evidence: str) -> dict[str
 
 
 def _value_field(group: str) -> Field:
-    shared = {"units": "1", "ancillary_variables": "valid reason", "grid_mapping": GRID_MAPPING}
-    if group == "s2":
-        return Field(
-            dtype=PACKED_DTYPE,
-            fill=PACKED_FILL,
-            dims=DIMS,
-            attributes={
-                "long_name": "reflectance, offset of the processing baseline taken out",
-                "scale_factor": PACKED_SCALE,
-                "add_offset": 0.0,
-                "_FillValue": PACKED_FILL,
-                **shared,
-            },
-        )
-    return Field(
-        dtype=np.dtype("float32"),
-        fill=float("nan"),
-        dims=DIMS,
-        attributes={
-            "long_name": "backscatter coefficient, linear power",
-            "standard_name": "surface_backwards_scattering_coefficient_of_radar_wave",
-            **shared,
-        },
-    )
+    spec = GROUP_SPECS[cast("Group", group)]
+    attributes: Attributes = {"long_name": spec.long_name}
+    if spec.standard_name:
+        attributes["standard_name"] = spec.standard_name
+    if spec.radiometry != "calibrated":
+        attributes["radiometry"] = spec.radiometry
+    if spec.scale_factor is not None:
+        attributes |= {"scale_factor": spec.scale_factor, "add_offset": spec.add_offset}
+    if spec.packed:
+        attributes["_FillValue"] = int(spec.fill)
+    attributes |= {"units": spec.units, "ancillary_variables": "valid reason", "grid_mapping": GRID_MAPPING}
+    return Field(dtype=spec.dtype, fill=int(spec.fill) if spec.packed else spec.fill, dims=DIMS, attributes=attributes)

@@ -20,8 +20,8 @@ _BORDER = np.uint16(int(Reason.BORDER))
 class Layer:
     """Values as they are stored, with the reason bits of each pixel."""
 
-    values: NDArray[np.int16] | NDArray[np.float32]
-    """(band, y, x): packed reflectance with -32768 missing, or linear power with NaN missing."""
+    values: NDArray[np.integer] | NDArray[np.float32]
+    """(band, y, x): the stored steps of a packed group with its fill where missing, or float32 with NaN missing."""
 
     reason: NDArray[np.uint16]
     """(y, x) bits of `Reason`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import xarray as xr
@@ -10,12 +10,14 @@ import xarray as xr
 from pipelines.cube.errors import CubeError
 from pipelines.cube.fields import STRING_COORDS
 from pipelines.cube.store import open_store
-from pipelines.physics import unpack_reflectance
-from pipelines.schema import PACKED_FILL, PACKED_SCALE, SCHEMA_VERSION, VALUE_NAME, check
+from pipelines.physics.packing import unpack_values
+from pipelines.schema import GROUP_SPECS, GROUPS, SCHEMA_VERSION, check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from pipelines.schema import Group
 
 _STORAGE_ATTRIBUTES = ("scale_factor", "add_offset", "_FillValue")
 
@@ -25,12 +27,12 @@ def open_cube(
 ) -> xr.Dataset:
     """Returns one group of a cube, its images lazy in chunks of one date.
 
-    The physical value is float32(float64(stored) * scale) with NaN where missing. Plain `xarray.open_zarr` on the store
-    decodes the same numbers to float64.
+    The physical value is float32(float64(stored) * scale + offset) with NaN where missing. Plain
+    `xarray.open_zarr` on the store decodes the same numbers to float64.
 
     Args:
         uri: Folder of the cube.
-        group: `s2` (variable `reflectance`) or `s1` (variable `power`).
+        group: One of `pipelines.schema.GROUPS`: `s2` (variable `reflectance`), `s1` (variable `power`) and so on.
         snapshot: Id of a snapshot; None opens the newest.
         chunks: Dask chunks by dimension, -1 for a whole one; dimensions not named are cut as on disk. Reading all bands
             takes half the time with `{"band": -1}`.
@@ -41,7 +43,7 @@ def open_cube(
     store = open_store(uri)
     root = store.root(snapshot)
     held = [] if root is None else sorted(name for name, _ in root.groups())
-    if group not in held:
+    if group not in held or group not in GROUPS:
         raise CubeError(f"the group must be one of {store.uri}, which holds {held or 'no date'}, got {group!r}; use it")
     version = root.attrs.get("schema_version") if root is not None else None
     if version != SCHEMA_VERSION:
@@ -78,14 +80,16 @@ def _load_coords(dataset: xr.Dataset) -> xr.Dataset:
 
 def _decode(dataset: xr.Dataset, group: str) -> xr.Dataset:
     """Decodes the value by the schema's rule; how it is stored moves from attrs to encoding."""
-    name = VALUE_NAME[group]
+    spec = GROUP_SPECS[cast("Group", group)]
+    name = spec.value_name
     stored = dataset[name]
     attributes = {key: value for key, value in stored.attrs.items() if key not in _STORAGE_ATTRIBUTES}
     encoding = {**stored.encoding, **{key: stored.attrs[key] for key in _STORAGE_ATTRIBUTES if key in stored.attrs}}
-    if group == "s2":
-        if (encoding.get("scale_factor"), encoding.get("_FillValue")) != (PACKED_SCALE, PACKED_FILL):
-            raise CubeError(f"reflectance is stored in steps of {PACKED_SCALE}, got {encoding}; build the cube anew")
-        pixels = stored.data.map_blocks(unpack_reflectance, dtype=np.float32, meta=np.empty((0,) * 4, np.float32))
+    if spec.packed:
+        kept = (encoding.get("scale_factor"), encoding.get("add_offset", 0.0), encoding.get("_FillValue"))
+        if kept != (spec.scale_factor, spec.add_offset, spec.fill):
+            raise CubeError(f"{name} is stored in steps of {spec.scale_factor}, got {encoding}; build the cube anew")
+        pixels = stored.data.map_blocks(unpack_values, spec, dtype=np.float32, meta=np.empty((0,) * 4, np.float32))
     else:
         pixels = stored.data
     value = xr.Variable(stored.dims, pixels, attributes, encoding)

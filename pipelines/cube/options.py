@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipelines.cube.recipe import Recipe
+from pipelines.schema import GROUPS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOptions:
@@ -15,6 +18,21 @@ class BuildOptions:
 
     bands_s1: tuple[str, ...] | None = None
     """Polarisations. None: those of VV VH HH HV that a scene carries, or those of an existing cube."""
+
+    bands_l8: tuple[str, ...] | None = None
+    """Landsat bands. None: the reflectance bands SR_B2 to SR_B7 that a scene carries, or those of an existing cube."""
+
+    bands_modis: tuple[str, ...] | None = None
+    """MODIS bands. None: the land bands 1 to 7 that a scene carries, or those of an existing cube."""
+
+    bands_vhr: tuple[str, ...] | None = None
+    """Bands of aerial and very high resolution images. None: blue, green, red and nir that a scene carries."""
+
+    bands_slc: tuple[str, ...] | None = None
+    """Polarisations of geocoded single-look complex images. None: those of VV VH HH HV that a scene carries."""
+
+    recipe: Recipe = Recipe()  # noqa: RUF009 frozen
+    """Optional steps of physics; what was applied stands in the cube, and a cube keeps to one recipe."""
 
     chunk: int = 512
     """Side of a stored chunk in pixels; a smaller grid is one chunk. An existing cube keeps its own."""
@@ -29,12 +47,14 @@ class BuildOptions:
     """Id of the run, in every commit; '' draws a random one."""
 
     def __post_init__(self) -> None:
-        for name, bands in (("bands_s2", self.bands_s2), ("bands_s1", self.bands_s1)):
+        for group in GROUPS:
+            bands = self.bands(group)
             if bands is not None and (not bands or len(set(bands)) != len(bands)):
-                raise ValueError(f"{name} names at least one band, each once, got {bands}; leave it out")
+                raise ValueError(f"bands_{group} names at least one band, each once, got {bands}; leave it out")
         if self.chunk < 1 or self.num_threads < 1:
             raise ValueError(f"chunk and num_threads are at least 1, got {self.chunk} and {self.num_threads}")
 
     def bands(self, group: str) -> tuple[str, ...] | None:
         """Returns the bands asked for in a group, None where none were named."""
-        return self.bands_s2 if group == "s2" else self.bands_s1
+        named: tuple[str, ...] | None = getattr(self, f"bands_{group}")
+        return named

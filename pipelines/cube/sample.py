@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipelines.cube.layer import Layer
-    from pipelines.cube.source import OpticalSource
+    from pipelines.cube.source import Source
+    from pipelines.cube.source_optical import OpticalConversion
     from pipelines.grid import Block
 
 MOST_PIXELS = 1 << 20
@@ -25,7 +26,8 @@ MOST_PIXELS = 1 << 20
 class PixelSample:
     """Every n-th usable pixel of one band, anchored to the grid: the same whatever the blocks are."""
 
-    source: OpticalSource
+    source: Source
+    conversion: OpticalConversion
     step: int
     """Pixels between two samples along y and x."""
 
@@ -35,18 +37,18 @@ class PixelSample:
     @property
     def band(self) -> str:
         """First band of the cube that the scene carries; the bluest, where an offset shows first."""
-        return next(band for band in self.source.bands if band in self.source.lazy.planes)
+        return next(band for band in self.source.bands if band in self.conversion.planes)
 
     def add(self, layer: Layer, block: Block) -> None:
         """Takes the sample of one block."""
         rows, cols = slice(-block.row % self.step, None, self.step), slice(-block.col % self.step, None, self.step)
         packed = layer.values[self.source.bands.index(self.band)][rows, cols]
-        self.parts.append(packed[usable(layer.reason[rows, cols])].astype(np.int32) - self.source.rule.offset_dn)
+        self.parts.append(packed[usable(layer.reason[rows, cols])].astype(np.int32) - self.conversion.rule.offset_dn)
 
     def evidence(self) -> PixelEvidence:
         """Returns what the sample says of the rule."""
         numbers = np.concatenate(self.parts)
-        return pixel_evidence(numbers, np.ones(numbers.shape, dtype=np.bool_), offset_dn=self.source.rule.offset_dn)
+        return pixel_evidence(numbers, np.ones(numbers.shape, dtype=np.bool_), offset_dn=self.conversion.rule.offset_dn)
 
 
 def sample_step(shape: tuple[int, int]) -> int:

@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
-import numpy as np
-
-from catalogs.scenes import Asset, Scene, SceneOutcome, SkipReason
+from catalogs.scenes import Scene, SceneOutcome, SkipReason
 from pipelines.cube.errors import ReadFailed
-from pipelines.cube.layer import Layer, missing_bits
-from pipelines.cube.load import LazyScene, Plane, open_scene, read_header
-from pipelines.cube.resampling import Meaning, choose_resampling, misses_grid
-from pipelines.physics import (
-    PowerRule,
-    RadiometricRule,
-    Uncalibrated,
-    decide_rule,
-    pack_reflectance,
-    power_rule,
-    reasons_from_scl,
-    reasons_without_mask,
-    to_power,
-)
-from pipelines.schema import PACKED_DTYPE, PACKED_FILL, Reason
+from pipelines.cube.load import LazyScene, Plane, open_scene
+from pipelines.cube.plane import plane_of
+from pipelines.cube.recipe import Recipe, StepRun, crop, halo_of, run_of, with_halo
+from pipelines.cube.resampling import misses_grid
+from pipelines.cube.source_optical import prepare_optical
+from pipelines.cube.source_radar import prepare_radar
+from pipelines.physics import Uncalibrated
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
+    from pipelines.cube.layer import Layer
     from pipelines.cube.load import Pixels
     from pipelines.grid import Block, TargetGrid
-
-MASK_BAND = "SCL"
+    from pipelines.schema import Group
 
 
 class Skipped(Exception):  # noqa: N818 an outcome on its way up
@@ -53,12 +37,8 @@ class Skipped(Exception):  # noqa: N818 an outcome on its way up
         )
 
 
-class Source(Protocol):
-    """A scene that can be read block by block."""
-
-    @property
-    def scene(self) -> Scene:
-        """The scene."""
+class Conversion(Protocol):
+    """How the stored numbers of one scene become the numbers of its group."""
 
     @property
     def rule_name(self) -> str:
@@ -66,186 +46,126 @@ class Source(Protocol):
 
     @property
     def evidence(self) -> dict[str, object]:
-        """JSON-able record of the rule and of the pixels' origin."""
+        """What the rule rests on, JSON-able; `contradictions` lists what it overruled."""
 
-    def read(self, block: Block) -> Layer:
-        """Returns a block; raises ReadFailed."""
+    @property
+    def planes(self) -> Mapping[str, Plane]:
+        """The rasters that it reads, masks included, by band."""
+
+    def convert(self, pixels: Mapping[str, Pixels], shape: tuple[int, int]) -> Layer:
+        """Returns the layer of a block; raises ReadFailed where the pixels are not what the item says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpticalSource:
-    """A Sentinel-2 scene."""
+class Source:
+    """A scene that can be read block by block."""
 
     scene: Scene
     bands: tuple[str, ...]
     """Bands of the cube; those that the scene lacks are filled."""
 
     lazy: LazyScene
-    rule: RadiometricRule
+    conversion: Conversion
+    run: StepRun
+    """Optional steps of physics."""
+
+    notes: tuple[str, ...] = ()
+    """What a reader should know besides how the pixels came to the grid."""
 
     @property
     def rule_name(self) -> str:
         """Name of the radiometric rule."""
-        return self.rule.name
+        return self.conversion.rule_name
 
     @property
     def evidence(self) -> dict[str, object]:
-        """The rule, what the item said, and how the pixels came to the grid."""
-        return {**json.loads(self.rule.to_json()), "notes": _notes(self.lazy, self.bands, self.rule.evidence)}
-
-    def read(self, block: Block) -> Layer:
-        """Returns packed reflectance with the reasons of the scene classification.
-
-        Raises:
-            ReadFailed: A raster is damaged, or the classification holds no classes.
-        """
-        pixels = self.lazy.read(block)
-        shape = (block.height, block.width)
-        values = np.full((len(self.bands), *shape), PACKED_FILL, dtype=PACKED_DTYPE)
-        reason = self._mask(pixels, shape)
-        missing = []
-        for index, band in enumerate(self.bands):
-            if band not in pixels:
-                continue
-            plane = pack_reflectance(pixels[band], offset_dn=self.rule.offset_dn, nodata=self._nodata(band))
-            values[index] = plane.packed
-            missing.append(plane.nodata)
-            reason[plane.saturated] |= np.uint16(int(Reason.SATURATED))
-        return Layer(values=values, reason=_with_missing(reason, np.stack(missing)))
-
-    def _nodata(self, band: str) -> float | None:
-        plane = self.lazy.planes[band]
-        return plane.asset.nodata if plane.dtype.kind == "f" else plane.fill
-
-    def _mask(self, pixels: Mapping[str, Pixels], shape: tuple[int, int]) -> NDArray[np.uint16]:
-        if MASK_BAND not in pixels:
-            return reasons_without_mask(shape)
-        try:
-            return reasons_from_scl(cast("NDArray[np.integer]", pixels[MASK_BAND]))
-        except ValueError as error:
-            href = self.lazy.planes[MASK_BAND].asset.href
-            raise ReadFailed(scene_id=self.scene.id, href=href, cause=str(error)) from error
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RadarSource:
-    """A Sentinel-1 scene."""
-
-    scene: Scene
-    bands: tuple[str, ...]
-    lazy: LazyScene
-    rules: Mapping[str, PowerRule]
-    """By polarisation."""
+        """The rule, what the item said, and how the pixels came to the grid; JSON-able."""
+        evidence = self.conversion.evidence
+        return {**evidence, "notes": [*_notes(self.lazy, self.bands), *self.notes, *_contradictions(evidence)]}
 
     @property
-    def rule_name(self) -> str:
-        """Name of the rule; of both, joined by a plus sign, where the polarisations differ."""
-        return "+".join(dict.fromkeys(rule.kind for rule in self.rules.values()))
-
-    @property
-    def evidence(self) -> dict[str, object]:
-        """The rule of each polarisation and how the pixels came to the grid."""
-        rules = {band: json.loads(rule.to_json()) for band, rule in self.rules.items()}
-        return {"polarisations": rules, "notes": _notes(self.lazy, self.bands, {})}
+    def processing(self) -> list[dict[str, object]]:
+        """The optional steps with their parameters, applied or left out with why; JSON-able."""
+        return self.run.record
 
     def read(self, block: Block) -> Layer:
-        """Returns linear power; no mask of layover and shadow comes with the scenes, so `not_masked` stands.
+        """Returns a block in the group's stored numbers, after the optional steps.
+
+        The block is read with the halo of the steps, clipped to the grid, and cropped: no step can show a seam.
 
         Raises:
-            ReadFailed: A raster is damaged, or holds no such values as its item says.
+            ReadFailed: A raster is damaged, or does not hold what its item says.
         """
-        pixels = self.lazy.read(block)
-        values = np.full((len(self.bands), block.height, block.width), np.nan, dtype=np.float32)
-        for index, band in enumerate(self.bands):
-            if band not in pixels:
-                continue
-            plane = self.lazy.planes[band]
-            try:
-                values[index] = to_power(pixels[band], self.rules[band], nodata=plane.asset.nodata)
-            except ValueError as error:
-                raise ReadFailed(scene_id=self.scene.id, href=plane.asset.href, cause=str(error)) from error
-        carried = [index for index, band in enumerate(self.bands) if band in pixels]
-        reason = reasons_without_mask(values.shape[1:])
-        return Layer(values=values, reason=_with_missing(reason, np.isnan(values[carried])))
+        outer = with_halo(block, halo_of(self.run.steps), self.run.grid.shape)
+        pixels = self.lazy.read(outer)
+        layer = self.conversion.convert(pixels, (outer.height, outer.width))
+        return crop(self.run.apply(layer, outer, pixels), outer, block)
 
 
-def prepare(scene: Scene, *, group: str, bands: tuple[str, ...], grid: TargetGrid, chunk: int) -> Source:
+_PREPARE: Final[Mapping[str, Callable[[Scene, tuple[str, ...], TargetGrid], Conversion]]] = {
+    "s1": prepare_radar,
+    "s2": prepare_optical,
+}
+
+
+def prepare(
+    scene: Scene,
+    *,
+    group: str,
+    bands: tuple[str, ...],
+    grid: TargetGrid,
+    chunk: int,
+    recipe: Recipe = Recipe(),  # noqa: B008 frozen
+) -> Source:
     """Returns a scene ready to be read: its rule decided from the item, its headers read.
 
     Args:
         scene: The scene.
-        group: `s2` or `s1`.
+        group: One of `pipelines.schema.GROUPS`.
         bands: Bands of the cube's group.
         grid: The target.
         chunk: Side of a lazy chunk in pixels.
+        recipe: Optional steps of physics.
 
     Raises:
         Skipped: `missing_asset` where it carries none of the bands, `uncalibrated`, `unreadable` or `outside`.
     """
-    assets = [asset for asset in (scene.asset(band) for band in bands) if asset is not None]
-    if not assets:
+    if not any(scene.asset(band) for band in bands):
         held = [asset.band for asset in scene.assets]
         raise Skipped("missing_asset", f"a scene carries one of the bands {list(bands)}, {scene.id} has {held}")
+    run = run_of(recipe, scene, group=cast("Group", group), bands=bands, grid=grid)
     try:
-        return (
-            _optical(scene, bands, assets, grid, chunk) if group == "s2" else _radar(scene, bands, assets, grid, chunk)
-        )
+        conversion = _PREPARE[group](scene, bands, grid)
+        planes = {**conversion.planes, **_step_planes(run, conversion.planes)}
+        if all(misses_grid(plane.header, grid) for band, plane in planes.items() if band in bands):
+            raise Skipped("outside", f"a scene touches the grid {grid.bounds} of EPSG:{grid.epsg}, {scene.id} does not")
+        lazy = open_scene(scene.id, planes, grid, chunk=chunk)
     except Uncalibrated as error:
         raise Skipped("uncalibrated", str(error)) from error
     except ReadFailed as error:
         raise Skipped("unreadable", str(error)) from error
+    return Source(scene=scene, bands=bands, lazy=lazy, conversion=conversion, run=run)
 
 
-def _optical(
-    scene: Scene, bands: tuple[str, ...], assets: Sequence[Asset], grid: TargetGrid, chunk: int
-) -> OpticalSource:
-    rule = decide_rule(scene)
-    mask = scene.asset(MASK_BAND)
-    planes = {asset.band: _plane(scene, asset, grid, "quantity") for asset in assets}
-    _require_overlap(scene, planes, grid)
-    if mask is not None:
-        planes[MASK_BAND] = _plane(scene, mask, grid, "class")
-    return OpticalSource(scene=scene, bands=bands, lazy=open_scene(scene.id, planes, grid, chunk=chunk), rule=rule)
+def _step_planes(run: StepRun, held: Mapping[str, Plane]) -> dict[str, Plane]:
+    """Returns the planes that the steps need and the conversion does not read itself."""
+    wanted = {band for step in run.steps for band in step.planes} - set(held)
+    assets = [asset for asset in run.scene.assets if asset.band in wanted]
+    return {asset.band: plane_of(run.scene, asset, run.grid, "class") for asset in assets}
 
 
-def _radar(scene: Scene, bands: tuple[str, ...], assets: Sequence[Asset], grid: TargetGrid, chunk: int) -> RadarSource:
-    rules, planes = {}, {}
-    for asset in assets:
-        header = read_header(asset, scene.id)
-        known = asset if asset.data_type else dataclasses.replace(asset, data_type=header.dtype)
-        rules[asset.band] = power_rule(known, scene)
-        meaning: Meaning = "quantity" if rules[asset.band].kind == "linear" else "nonlinear"
-        planes[asset.band] = Plane(asset=asset, header=header, resampling=choose_resampling(header, grid, meaning))
-    _require_overlap(scene, planes, grid)
-    return RadarSource(scene=scene, bands=bands, lazy=open_scene(scene.id, planes, grid, chunk=chunk), rules=rules)
-
-
-def _plane(scene: Scene, asset: Asset, grid: TargetGrid, meaning: Meaning) -> Plane:
-    header = read_header(asset, scene.id)
-    return Plane(asset=asset, header=header, resampling=choose_resampling(header, grid, meaning))
-
-
-def _require_overlap(scene: Scene, planes: Mapping[str, Plane], grid: TargetGrid) -> None:
-    if all(misses_grid(plane.header, grid) for plane in planes.values()):
-        raise Skipped("outside", f"a scene touches the grid {grid.bounds} of EPSG:{grid.epsg}, {scene.id} does not")
-
-
-def _with_missing(reason: NDArray[np.uint16], missing: NDArray[np.bool_]) -> NDArray[np.uint16]:
-    """Adds the bits of missing values; where a classification says nodata but a band has a value, the mask stands."""
-    return reason | missing_bits(missing)
-
-
-def _notes(lazy: LazyScene, bands: tuple[str, ...], evidence: Mapping[str, object]) -> list[str]:
-    """Lists what a reader should know: how pixels came to the grid, missing bands, overruled metadata."""
+def _notes(lazy: LazyScene, bands: tuple[str, ...]) -> list[str]:
+    """Lists how pixels came to the grid and which bands are missing."""
     by_note: dict[str, list[str]] = {}
     for band, plane in lazy.planes.items():
         if plane.resampling.note:
             by_note.setdefault(plane.resampling.note, []).append(band)
     absent = [band for band in bands if band not in lazy.planes]
+    without = [f"without {' '.join(absent)}"] if absent else []
+    return [*(f"{note}: {' '.join(named)}" for note, named in by_note.items()), *without]
+
+
+def _contradictions(evidence: Mapping[str, object]) -> list[str]:
     contradictions = evidence.get("contradictions", [])
     assert isinstance(contradictions, list)
-    return [
-        *(f"{note}: {' '.join(named)}" for note, named in by_note.items()),
-        *([f"without {' '.join(absent)}"] if absent else []),
-        *contradictions,
-    ]
+    return contradictions

@@ -41,6 +41,9 @@ MODALITY_BANDS: Final[dict[CubeModality, tuple[str, ...]]] = {
 MODALITY_GROUP: Final[dict[CubeModality, Literal["s1", "s2"]]] = {"optical": "s2", "sar_l2": "s1", "ms": "s2"}
 """Which group of the cube feeds a modality."""
 
+MODEL_GROUPS: Final = tuple(sorted(set(MODALITY_GROUP.values())))
+"""Groups that a model may be shown; a cube may hold others, which no map is made from."""
+
 REFLECTANCE_MIN: Final = -0.05
 REFLECTANCE_MAX: Final = 1.2
 """Reflectance is clipped to this range: below lies over-corrected haze, above lie specular glints and snow edges."""

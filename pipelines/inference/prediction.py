@@ -13,7 +13,7 @@ from pipelines.cube import Progress, open_cube
 from pipelines.cube.store import open_store
 from pipelines.grid import Lattice
 from pipelines.inference.apply import Job, apply
-from pipelines.inference.channels import MODALITY_BANDS, MODALITY_GROUP, NORMALISATION_ID, CubeModality
+from pipelines.inference.channels import MODALITY_BANDS, MODALITY_GROUP, MODEL_GROUPS, NORMALISATION_ID, CubeModality
 from pipelines.inference.epochs import Dates, Epochs, membership, plan_epochs, plan_fusions
 from pipelines.inference.errors import InferenceError
 from pipelines.inference.forward import Mapper, Question
@@ -25,7 +25,7 @@ from pipelines.inference.store import PredictionStore
 from pipelines.inference.threads import run
 from pipelines.inference.torch_threads import torch_threads
 from pipelines.legend import CHANGE_CODES, LAND_COVER_CODES
-from pipelines.schema import GROUPS, SCHEMA_VERSION
+from pipelines.schema import SCHEMA_VERSION
 from ringmoe_core import load_checkpoint
 from ringmoe_core.heap import keep_heap
 
@@ -165,20 +165,23 @@ def trained_model(loaded: LoadedModel, path: Path) -> TrainedModel:
 
 
 def open_groups(ref: CubeRef) -> dict[str, xr.Dataset]:
-    """Returns the groups of a cube that hold a date.
+    """Returns the groups of a cube that the model knows and that hold a date; others are left aside.
 
     Raises:
         InferenceError: None does.
     """
     root = open_store(ref.uri).root(ref.snapshot)
     cube: dict[str, xr.Dataset] = {}
-    for group in GROUPS:
+    for group in MODEL_GROUPS:
         if root is not None and group in root:
             dataset = open_cube(ref.uri, group, snapshot=ref.snapshot, chunks={"band": -1, "x": READ_WIDTH})
             if dataset.sizes["time"]:
                 cube[group] = dataset
     if not cube:
-        raise InferenceError(f"a cube must hold at least one date, got none in {ref.uri}; add scenes to it")
+        held = [] if root is None else sorted(name for name, _ in root.groups())
+        raise InferenceError(
+            f"a cube must hold at least one date of {list(MODEL_GROUPS)}, {ref.uri} has the groups {held}; add scenes"
+        )
     return cube
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
@@ -19,12 +19,10 @@ from pipelines.physics import (
     usable,
 )
 from pipelines.schema import (
-    GROUPS,
     PER_TIME_COORDS,
     REASON_DTYPE,
     SCHEMA_VERSION,
     VALUE_NAME,
-    Group,
     Reason,
     reason_attrs,
 )
@@ -35,7 +33,9 @@ if TYPE_CHECKING:
     from pipelines.simulate.acquisition import Acquisition
     from pipelines.simulate.region import SimulatedRegion
 
-CUBE_BANDS: dict[Group, tuple[str, ...]] = {
+SimulatedGroup = Literal["s2", "s1"]
+
+CUBE_BANDS: dict[SimulatedGroup, tuple[str, ...]] = {
     "s2": ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
     "s1": ("VV", "VH"),
 }
@@ -55,9 +55,9 @@ COORDINATE_OF = {
 }
 
 
-def to_cube(region: SimulatedRegion) -> dict[Group, xr.Dataset]:
+def to_cube(region: SimulatedRegion) -> dict[SimulatedGroup, xr.Dataset]:
     """Returns the groups of a region in the schema's decoded form: reflectance or power, valid, reason, coordinates."""
-    return {group: _group(region, group) for group in GROUPS}
+    return {group: _group(region, group) for group in sorted(CUBE_BANDS)}
 
 
 def scene_of(acquisition: Acquisition) -> Scene:
@@ -90,7 +90,7 @@ UNUSED_TEXTS = ("radiometric_verdict", "coregistration", "processing", "lineage"
 """Coordinates that only a cube built from files has something to say in."""
 
 
-def _group(region: SimulatedRegion, group: Group) -> xr.Dataset:
+def _group(region: SimulatedRegion, group: SimulatedGroup) -> xr.Dataset:
     scenes = [scene for scene in region.acquisitions if scene.group == group]
     bands = CUBE_BANDS[group]
     shape = region.spec.shape

@@ -110,7 +110,7 @@ def test_a_group_is_held_to_its_own_variable():
     with pytest.raises(SchemaError, match="must hold 'power'"):
         check(sound("s2"), "s1")
     with pytest.raises(SchemaError, match="a cube group is one of"):
-        check(sound("s2"), "l8")
+        check(sound("s2"), "s3")
 
 
 def test_reason_bits_are_distinct_and_fit_their_type():

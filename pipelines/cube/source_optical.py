@@ -1,0 +1,100 @@
+"""Sentinel-2 scenes: packed reflectance with the reasons of the scene classification."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from pipelines.cube.errors import ReadFailed
+from pipelines.cube.layer import Layer, missing_bits
+from pipelines.cube.plane import plane_of, wanted_assets
+from pipelines.physics import (
+    RadiometricRule,
+    decide_rule,
+    pack_reflectance,
+    reasons_from_scl,
+    reasons_without_mask,
+)
+from pipelines.schema import PACKED_DTYPE, PACKED_FILL, Reason
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from catalogs.scenes import Scene
+    from pipelines.cube.load import Pixels, Plane
+    from pipelines.grid import TargetGrid
+
+MASK_BAND = "SCL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpticalConversion:
+    """Digital numbers to packed reflectance by the scene's radiometric rule."""
+
+    scene_id: str
+    bands: tuple[str, ...]
+    """Bands of the cube; those that the scene lacks are filled."""
+
+    planes: Mapping[str, Plane]
+    rule: RadiometricRule
+
+    @property
+    def rule_name(self) -> str:
+        """Name of the radiometric rule."""
+        return self.rule.name
+
+    @property
+    def evidence(self) -> dict[str, object]:
+        """The rule and what the item said."""
+        record: dict[str, object] = json.loads(self.rule.to_json())
+        return record
+
+    def convert(self, pixels: Mapping[str, Pixels], shape: tuple[int, int]) -> Layer:
+        """Returns packed reflectance; where a classification says nodata but a band has a value, the mask stands.
+
+        Raises:
+            ReadFailed: The classification holds no classes.
+        """
+        values = np.full((len(self.bands), *shape), PACKED_FILL, dtype=PACKED_DTYPE)
+        reason = self._mask(pixels, shape)
+        missing = []
+        for index, band in enumerate(self.bands):
+            if band not in pixels:
+                continue
+            plane = pack_reflectance(pixels[band], offset_dn=self.rule.offset_dn, nodata=self._nodata(band))
+            values[index] = plane.packed
+            missing.append(plane.nodata)
+            reason[plane.saturated] |= np.uint16(int(Reason.SATURATED))
+        return Layer(values=values, reason=reason | missing_bits(np.stack(missing)))
+
+    def _nodata(self, band: str) -> float | None:
+        plane = self.planes[band]
+        return plane.asset.nodata if plane.dtype.kind == "f" else plane.fill
+
+    def _mask(self, pixels: Mapping[str, Pixels], shape: tuple[int, int]) -> NDArray[np.uint16]:
+        if MASK_BAND not in pixels:
+            return reasons_without_mask(shape)
+        try:
+            return reasons_from_scl(cast("NDArray[np.integer]", pixels[MASK_BAND]))
+        except ValueError as error:
+            href = self.planes[MASK_BAND].asset.href
+            raise ReadFailed(scene_id=self.scene_id, href=href, cause=str(error)) from error
+
+
+def prepare_optical(scene: Scene, bands: tuple[str, ...], grid: TargetGrid) -> OpticalConversion:
+    """Returns how a Sentinel-2 scene is read.
+
+    Raises:
+        Uncalibrated: What is known does not say how its numbers become reflectance.
+        ReadFailed: A raster cannot be opened.
+    """
+    rule = decide_rule(scene)
+    planes = {asset.band: plane_of(scene, asset, grid, "quantity") for asset in wanted_assets(scene, bands)}
+    mask = scene.asset(MASK_BAND)
+    if mask is not None:
+        planes[MASK_BAND] = plane_of(scene, mask, grid, "class")
+    return OpticalConversion(scene_id=scene.id, bands=bands, planes=planes, rule=rule)
