@@ -40,7 +40,7 @@ def best_pixel(
         clear = cloud_distance(reason[date], reach_px=weights.reach_px) / np.float32(weights.reach_px)
         timing = np.float32(weights.timing * (1 - abs(float(age[date]))))
         score[date] = np.where(usable[date], np.float32(weights.distance) * clear + timing, -np.inf)
-    chosen = score.argmax(axis=0).astype(np.int16)
+    chosen: NDArray[np.int16] = score.argmax(axis=0).astype(np.int16)
     chosen[~usable.any(axis=0)] = -1
     return chosen
 
@@ -55,5 +55,5 @@ def cloud_distance(reason: NDArray[np.uint16], *, reach_px: int) -> NDArray[np.f
     cloudy = (reason & _CLOUDY) != 0
     if not cloudy.any():
         return np.full(reason.shape, reach_px, dtype=np.float32)
-    distance = ndimage.distance_transform_edt(~cloudy)
+    distance: NDArray[np.float64] = ndimage.distance_transform_edt(~cloudy)
     return np.minimum(distance, reach_px).astype(np.float32)

@@ -101,7 +101,7 @@ def least_bad(reason: NDArray[np.uint16]) -> NDArray[np.int16]:
     gone = np.uint16(int(Reason.NODATA | Reason.READ_FAILED | Reason.OUTSIDE_SWATH))
     worst = len(_BADNESS) + 1
     rank[(reason & gone) != 0] = worst
-    chosen = rank.argmin(axis=0).astype(np.int16)
+    chosen: NDArray[np.int16] = rank.argmin(axis=0).astype(np.int16)
     chosen[rank.min(axis=0) == worst] = NO_SOURCE
     return chosen
 

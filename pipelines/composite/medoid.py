@@ -47,7 +47,7 @@ def _medoid(values: NDArray[np.float32], usable: NDArray[np.bool_]) -> NDArray[n
             np.add(total[first], distance, out=total[first], where=both)
             np.add(total[second], distance, out=total[second], where=both)
     total[~usable] = np.inf
-    chosen = total.argmin(axis=0).astype(np.int16)
+    chosen: NDArray[np.int16] = total.argmin(axis=0).astype(np.int16)
     chosen[~usable.any(axis=0)] = -1
     return chosen
 
@@ -55,9 +55,12 @@ def _medoid(values: NDArray[np.float32], usable: NDArray[np.bool_]) -> NDArray[n
 def _distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
     squared = (first - second) ** 2
     missing = np.isnan(squared)
+    distance: NDArray[np.float32]
     if not missing.any():
-        return np.sqrt(squared.sum(axis=0), dtype=np.float32)
+        distance = np.sqrt(squared.sum(axis=0))
+        return distance
     num_bands, shared = squared.shape[0], (~missing).sum(axis=0)
     mean = np.where(missing, 0, squared).sum(axis=0) / np.maximum(shared, 1)
     # two observations without a common band cannot be compared: as far apart as can be, yet finite
-    return np.where(shared > 0, np.sqrt(mean * num_bands), np.float32(1e6)).astype(np.float32)
+    distance = np.where(shared > 0, np.sqrt(mean * num_bands), np.float32(1e6)).astype(np.float32)
+    return distance
