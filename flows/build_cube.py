@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flows.area import target_grid
 from flows.paths import OutputPaths
 from flows.progress import OnProgress, ignore_progress
+from flows.recipe import recipe_of
 from pipelines.cube import BuildOptions
 from pipelines.cube import build_cube as build
 
@@ -53,6 +54,7 @@ def build_options(config: RegionConfig, *, run_id: str = "") -> BuildOptions:
         bands_vhr=config.bands.vhr,
         bands_slc=config.bands.slc,
         chunk=config.cube.chunk,
+        recipe=recipe_of(config),
         num_threads=config.workers,
         title=f"Co-registered Sentinel-1 and Sentinel-2 cube of {config.name}",
         run_id=run_id,

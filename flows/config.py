@@ -86,6 +86,19 @@ class CubeConfig(_Frozen):
     chunk: int = Field(default=512, ge=16, le=4096, description="Edge of a stored chunk, pixels.")
 
 
+class MaskConfig(_Frozen):
+    """How clouds are masked beyond what the scenes' own masks say; the mask without its margin stays readable."""
+
+    buffer_m: float = Field(default=0.0, ge=0, le=5000, description="Margin around cloud and cirrus, metres.")
+    shadow_buffer_m: float = Field(default=0.0, ge=0, le=5000, description="Margin around cloud shadow, metres.")
+    cloud_probability: Annotated[float, Field(gt=0, le=100)] | None = Field(
+        default=None, description="Percent from which on a Sentinel-2 cloud probability is cloud; null: not read."
+    )
+    probability_replaces: bool = Field(
+        default=False, description="Take the probability instead of the mask's clouds, not besides."
+    )
+
+
 class InferenceConfig(_Frozen):
     """How the model is mapped over the cube; chunk and batch sizes never change the result."""
 
@@ -137,6 +150,7 @@ class RegionConfig(_Frozen):
         default=None, description="Percent; cloudier scenes are skipped as too_cloudy. null keeps all."
     )
     cube: CubeConfig = CubeConfig()
+    mask: MaskConfig = MaskConfig()
     inference: InferenceConfig = InferenceConfig()
     land_cover: LandCoverConfig = LandCoverConfig()
     change: ChangeConfig = ChangeConfig()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from scipy import ndimage
@@ -14,6 +14,10 @@ from pipelines.schema import Reason
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from catalogs.scenes import Scene
+    from pipelines.physics.step import StepContext, StepPixels
+    from pipelines.schema import Group
+
 _CLOUD: Final = np.uint16(int(Reason.CLOUD | Reason.CIRRUS))
 _SHADOW: Final = np.uint16(int(Reason.CLOUD_SHADOW))
 _BUFFER: Final = np.uint16(int(Reason.CLOUD_BUFFER))
@@ -21,7 +25,11 @@ _BUFFER: Final = np.uint16(int(Reason.CLOUD_BUFFER))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskBuffer:
-    """Width of the margins, in pixels of the grid."""
+    """A step that widens clouds and shadows; widths in pixels of the grid."""
+
+    name: ClassVar[str] = "mask_buffer"
+    groups: ClassVar[tuple[Group, ...]] = ("l8", "s2")
+    planes: ClassVar[tuple[str, ...]] = ()
 
     cloud_px: float = 0.0
     """Around cloud and cirrus."""
@@ -38,6 +46,16 @@ class MaskBuffer:
     def halo_px(self) -> int:
         """Pixels around a block that its flags depend on."""
         return math.ceil(max(self.cloud_px, self.shadow_px))
+
+    def obstacle(self, scene: Scene) -> str:
+        """Returns '': a scene without a mask has nothing to widen, and says `not_masked` already."""
+        del scene
+        return ""
+
+    def apply(self, pixels: StepPixels, context: StepContext) -> StepPixels:
+        """Returns the pixels with the margins flagged."""
+        del context
+        return replace(pixels, reason=buffer_reasons(pixels.reason, self))
 
 
 def buffer_reasons(reason: NDArray[np.uint16], buffer: MaskBuffer) -> NDArray[np.uint16]:

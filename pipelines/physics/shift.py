@@ -200,7 +200,7 @@ def _least_squares(
     filled = np.where(known, reference, reference[known].mean()).astype(np.float64)
     moved: NDArray[np.float64] = ndimage.shift(filled, start, order=3, mode="nearest")
     seen: NDArray[np.bool_] = ndimage.binary_erosion(known & np.isfinite(window), iterations=MARGIN_PX)
-    down, right = np.gradient(moved)
+    down, right = (np.asarray(slope, dtype=np.float64) for slope in np.gradient(moved))
     columns = np.stack([moved[seen], np.ones(int(seen.sum())), -down[seen], -right[seen]], axis=1)
     if len(columns) < columns.shape[1] or np.linalg.matrix_rank(columns) < columns.shape[1]:
         return None

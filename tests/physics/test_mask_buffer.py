@@ -1,12 +1,17 @@
 """Margins around clouds, and clouds from probabilities."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.physics.cloud_probability import reasons_from_cloud_probability
+from catalogs.scenes import Asset
+from pipelines.cube.recipe import Recipe, halo_of
+from pipelines.physics.cloud_probability import CloudProbability, reasons_from_cloud_probability
 from pipelines.physics.mask_buffer import MaskBuffer, buffer_reasons
+from pipelines.physics.step import Step, StepPixels
 from pipelines.schema import Reason
 
 NAMED = int(Reason.CLOUD | Reason.CIRRUS | Reason.CLOUD_SHADOW)
@@ -72,3 +77,40 @@ def test_probable_clouds_are_clouds():
 def test_what_is_no_percentage_is_refused(layer, threshold, says):
     with pytest.raises(ValueError, match=says):
         reasons_from_cloud_probability(np.array(layer), threshold=threshold)
+
+
+def scene_with(*assets):
+    return SimpleNamespace(asset={asset.band: asset for asset in assets}.get)
+
+
+def pixels_of(reason):
+    return StepPixels(values=np.zeros((1, *reason.shape), np.float32), reason=reason)
+
+
+def context_of(scene, **planes):
+    return SimpleNamespace(scene=scene, planes=planes)
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_probability_speaks_beside_the_mask_or_instead_of_it(replaces):
+    cloud, shadow, unmasked = int(Reason.CLOUD), int(Reason.CLOUD_SHADOW), int(Reason.NOT_MASKED)
+    reason = np.array([[0, cloud, cloud | shadow, unmasked, cloud]], np.uint16)
+    layer = np.array([[90, 5, 5, 5, 255]], np.uint8)
+    scene = scene_with(Asset(band="CLD", href="x", nodata=255.0))
+    step = CloudProbability(threshold=50, replaces=replaces)
+    seen = step.apply(pixels_of(reason), context_of(scene, CLD=layer)).reason[0].tolist()
+    assert seen == ([cloud, 0, shadow, 0, cloud] if replaces else [cloud, cloud, cloud | shadow, unmasked, cloud])
+
+
+def test_a_scene_without_probabilities_is_no_fit():
+    assert "no cloud probability" in CloudProbability().obstacle(scene_with())
+    assert CloudProbability().obstacle(scene_with(Asset(band="CLD", href="x"))) == ""
+
+
+def test_both_are_steps_of_a_recipe():
+    recipe = Recipe(cloud_probability=CloudProbability(), mask_buffer=MaskBuffer(cloud_px=2.5))
+    assert isinstance(recipe.cloud_probability, Step)
+    assert isinstance(recipe.mask_buffer, Step)
+    assert halo_of(recipe.steps("s2")) == 3
+    assert recipe.steps("s1") == ()
+    assert recipe.digest() != Recipe(cloud_probability=CloudProbability(), mask_buffer=MaskBuffer(cloud_px=3)).digest()
