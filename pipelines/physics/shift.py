@@ -105,14 +105,20 @@ def measure_shift(
     if reference.shape != image.shape or reference.ndim != 2:  # noqa: PLR2004 y and x
         raise ValueError(f"both images lie on one (y, x) grid, got {reference.shape} and {image.shape}; read them so")
     found = []
-    for rows, cols in _windows(reference.shape, options):
-        shift = _window_shift(reference[rows, cols], image, (rows.start, cols.start), options)
-        if shift is not None and np.abs(shift).max() <= options.max_px:
+    for rows, cols in patches(reference.shape, options):
+        shift = patch_shift(reference[rows, cols], image, (rows.start, cols.start), options)
+        if shift is not None:
             found.append(shift)
-    return _agreed(np.array(found, dtype=np.float64).reshape(-1, 2), options)
+    return agree(np.array(found, dtype=np.float64).reshape(-1, 2), options)
 
 
-def _agreed(shifts: NDArray[np.float64], options: ShiftOptions) -> Shift:
+def agree(shifts: NDArray[np.float64], options: ShiftOptions) -> Shift:
+    """Returns what windows say together: their median, or why they say nothing.
+
+    Args:
+        shifts: (window, 2) rows and columns in pixels.
+        options: How many are needed and how far they may differ.
+    """
     count = len(shifts)
     if count < options.min_windows:
         problem = f"at least {options.min_windows} windows must be usable, {count} were"
@@ -125,19 +131,35 @@ def _agreed(shifts: NDArray[np.float64], options: ShiftOptions) -> Shift:
     return Shift(rows_px=float(middle[0]), cols_px=float(middle[1]), spread_px=spread, num_windows=count)
 
 
-def _windows(shape: tuple[int, int], options: ShiftOptions) -> list[tuple[slice, slice]]:
-    """Returns half-overlapping windows, thinned evenly to the most that are measured."""
+def patches(shape: tuple[int, int], options: ShiftOptions) -> tuple[tuple[slice, slice], ...]:
+    """Returns the windows of a grid that are compared: half overlapping, and spread evenly where those are too many.
+
+    Args:
+        shape: (height, width) of the grid.
+        options: Their side and number.
+    """
     side = min(options.window_px, *shape)
-    starts = [range(0, max(length - side, 0) + 1, max(1, side // 2)) for length in shape]
-    every = [(slice(row, row + side), slice(col, col + side)) for row in starts[0] for col in starts[1]]
-    step = max(1, math.ceil(len(every) / options.max_windows))
-    return every[::step]
+    starts = [_starts(length, side, most=math.isqrt(options.max_windows)) for length in shape]
+    return tuple((slice(row, row + side), slice(col, col + side)) for row in starts[0] for col in starts[1])
 
 
-def _window_shift(
+def _starts(length: int, side: int, *, most: int) -> list[int]:
+    room = length - side
+    count = min(most, 1 + -(-room // max(1, side // 2)))
+    return [room // 2] if count == 1 else [round(index * room / (count - 1)) for index in range(count)]
+
+
+def patch_shift(
     reference: NDArray[np.float32], image: NDArray[np.float32], corner: tuple[int, int], options: ShiftOptions
 ) -> NDArray[np.float64] | None:
-    """Returns (rows, cols) that a window of the reference is found at in the image, None where it is not."""
+    """Returns how far down and right in the image a window of the reference is found, None where it is not.
+
+    Args:
+        reference: (y, x) of the window, NaN where not usable.
+        image: (y, x) around it, NaN where not usable.
+        corner: Row and column of the image that lie under the window's first pixel.
+        options: What counts as a measurement.
+    """
     shift = np.zeros(2)
     for _ in range(ROUNDS):
         window = _cut(image, corner, reference.shape, shift)
@@ -151,7 +173,7 @@ def _window_shift(
         if step is None:
             return None
         shift = shift + step
-    return shift
+    return shift if np.abs(shift).max() <= options.max_px else None
 
 
 def _cut(
