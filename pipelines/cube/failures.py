@@ -1,7 +1,7 @@
 """What could not be read: kept as values, told in the cube's own coordinate and in a run's report.
 
-A date's `read_failures` is a JSON object by scene id; each entry names the band, the file (never signed), the fault, its
-cause and the blocks of the grid that are missing, as [row, col, height, width] in pixels.
+A date's `read_failures` is a JSON object by scene id; each entry names the band, the file (never signed), the fault,
+its cause and the blocks of the grid that are missing, as [row, col, height, width] in pixels.
 """
 
 from __future__ import annotations

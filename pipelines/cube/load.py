@@ -125,6 +125,7 @@ def read_header(asset: Asset, scene_id: str) -> RasterHeader:
                 shape=(raster.height, raster.width),
                 dtype=raster.dtypes[0],
                 nodata=raster.nodata,
+                tile=raster.block_shapes[0],
             )
     except RasterUnreadable as error:
         raise ReadFailed(

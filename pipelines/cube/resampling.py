@@ -39,6 +39,8 @@ class RasterHeader:
 
     dtype: str
     nodata: float | None
+    tile: tuple[int, int] | None = None
+    """(height, width) of an inner tile in its own pixels, which is decoded as a whole; None where not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

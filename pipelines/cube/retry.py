@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pipelines.cube.errors import ReadFailed
@@ -20,7 +20,7 @@ _Answer = TypeVar("_Answer")
 class RetryPolicy:
     """How often and after what waits a read is tried again."""
 
-    retries: int = 3
+    retries: int = 2
     """Tries after the first; 0 gives up at once."""
 
     first_wait_s: float = 1.0
@@ -45,9 +45,31 @@ class RetryPolicy:
         Args:
             key: Names the read, such as its scene and block.
         """
-        drawn = random.Random(hashlib.sha256(f"{self.seed}:{key}".encode()).digest())  # noqa: S311 no secret
+        drawn = random.Random(hashlib.sha256(f"{self.seed}:{key}".encode()).digest())
         waits = (min(self.longest_wait_s, self.first_wait_s * 2.0**count) for count in range(self.retries))
         return tuple(wait * (1.0 - self.jitter * drawn.random()) for wait in waits)
+
+    def without_retries(self) -> RetryPolicy:
+        """Returns the policy that tries once."""
+        return replace(self, retries=0)
+
+
+class Patience:
+    """Ends the waiting for a server that does not come back: else each of thousands of units would wait its turn."""
+
+    def __init__(self, most: int = 8) -> None:
+        """Args: most: units in a row that may fail in passing before the next are tried once only."""
+        self._most = most
+        self._in_a_row = 0
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the next unit is to be waited for."""
+        return self._in_a_row < self._most
+
+    def record(self, *, failed_in_passing: bool) -> None:
+        """Takes how a unit ended; one that was read restores the patience."""
+        self._in_a_row = self._in_a_row + 1 if failed_in_passing else 0
 
 
 def with_retries(

@@ -6,6 +6,7 @@ Planning touches no array. A unit can be repeated without harm: it writes whole 
 from __future__ import annotations
 
 import bisect
+import itertools
 from dataclasses import dataclass
 
 from pipelines.grid import Block
@@ -85,8 +86,8 @@ def plan_units(
     cols = _cuts(width, chunk, side, None if tiling is None else (tiling.width, tiling.col))
     return tuple(
         Unit(group=group, date=date, block=Block(row=top, col=left, height=bottom - top, width=right - left))
-        for top, bottom in zip(rows, rows[1:], strict=False)
-        for left, right in zip(cols, cols[1:], strict=False)
+        for top, bottom in itertools.pairwise(rows)
+        for left, right in itertools.pairwise(cols)
     )
 
 

@@ -1,0 +1,191 @@
+"""How much memory a build may use, and how its work is cut so that it keeps to that: arithmetic, no array.
+
+The estimate of a unit is an upper bound of what reading, converting, merging and encoding hold at the same time; the
+tests hold it against what processes were measured to use.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pipelines.cube.errors import CubeError
+
+if TYPE_CHECKING:
+    from pipelines.cube.crew import CrewShape
+
+MEMORY_SHARE: Final = 0.5
+"""Share of the machine's memory that a build takes where none was declared: the rest is the system's and others'."""
+
+PROGRAM_BYTES: Final = 320 << 20
+"""A process with the program and its libraries loaded, before any work (measured 230 to 290 MB)."""
+
+FIXED_BYTES: Final = 96 << 20
+"""Besides units: the store's manifests and buffers, headers, evidence of the pixels, the allocator's leftovers."""
+
+_DECODE_TILE_PX: Final = 1024
+"""Side of a raster's inner tile where it is not known: the largest that the catalogues known here serve."""
+
+_MASK_BYTES: Final = 1
+_FLOAT_BYTES: Final = 8
+_FLOAT_TEMPORARIES: Final = 3
+"""float64 planes of one band that a conversion or a warp holds at the same time."""
+
+_STEP_TEMPORARIES: Final = 8
+"""float64 planes of one band that an optional step of physics holds at the same time."""
+
+_PLANE_BYTES: Final = 12
+"""Per pixel besides bands: reason (2), its merged copy and ranks (4), valid and masks (3), the classification (3)."""
+
+_UNITS: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
+    "KIB": 1 << 10,
+    "MIB": 1 << 20,
+    "GIB": 1 << 30,
+    "TIB": 1 << 40,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitLoad:
+    """What hangs on one pixel of a unit, the worst group of a build."""
+
+    num_bands: int
+    """Bands of the group."""
+
+    value_bytes: int
+    """Bytes of a stored value."""
+
+    num_scenes: int = 1
+    """Most scenes of one date: from two on, a mosaic is held beside the scene that is read."""
+
+    read_bytes: int = 4
+    """Bytes of a value as it is read; 4 where the files have not been opened yet."""
+
+    halo_px: int = 0
+    """Pixels around a block that the optional steps need."""
+
+    has_steps: bool = False
+    """Whether optional steps of physics run."""
+
+    def __post_init__(self) -> None:
+        if min(self.num_bands, self.value_bytes, self.num_scenes, self.read_bytes) < 1 or self.halo_px < 0:
+            raise ValueError(f"a unit has bands, scenes and bytes, and no negative halo, got {self}; correct it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """How a build's work is cut and spread."""
+
+    side: int
+    """Longest side of a unit in pixels, a multiple of the chunk."""
+
+    slots_each: int
+    """Units under way at once in each process."""
+
+    unit_bytes: int
+    """Upper bound of what one unit holds."""
+
+    process_bytes: int
+    """Upper bound of what one process holds: the program, the fixed part and its units."""
+
+
+def unit_bytes(load: UnitLoad, height: int, width: int) -> int:
+    """Returns an upper bound of the memory that one unit holds at a time, in bytes.
+
+    Args:
+        load: What hangs on a pixel.
+        height: Rows of the unit in pixels.
+        width: Columns, likewise.
+    """
+    pixels = (height + 2 * load.halo_px) * (width + 2 * load.halo_px)
+    decoded = (height + 2 * load.halo_px + _DECODE_TILE_PX) * (width + 2 * load.halo_px + _DECODE_TILE_PX)
+    read = load.num_bands * load.read_bytes * pixels
+    raster = decoded * (load.read_bytes + _MASK_BYTES)
+    layer = load.num_bands * (load.value_bytes + _MASK_BYTES) * pixels
+    temporaries = (_FLOAT_TEMPORARIES + _STEP_TEMPORARIES * load.has_steps) * _FLOAT_BYTES * pixels
+    steps = load.num_bands * _FLOAT_BYTES * pixels * load.has_steps
+    mosaic = (layer + _PLANE_BYTES * pixels) * (load.num_scenes > 1)
+    encoded = load.num_bands * load.value_bytes * height * width
+    converting = read + layer + max(raster, temporaries + steps)
+    writing = layer + encoded
+    return max(converting, writing) + mosaic + _PLANE_BYTES * pixels
+
+
+def plan_workload(
+    load: UnitLoad, *, shape: tuple[int, int], chunk: int, side: int, crew: CrewShape, memory: int
+) -> Workload:
+    """Returns units and slots that keep within a memory budget: smaller units first, then fewer at once.
+
+    Args:
+        load: What hangs on a pixel.
+        shape: (height, width) of the grid in pixels.
+        chunk: Side of a stored chunk in pixels, the least a unit can be.
+        side: Longest side of a unit that is wanted, in pixels.
+        crew: Processes and their threads.
+        memory: Bytes that one process may use, the program included.
+
+    Raises:
+        CubeError: Not one unit of one chunk fits.
+    """
+    rest = memory - PROGRAM_BYTES - FIXED_BYTES
+    sides = [chunk * count for count in range(max(1, side // chunk), 0, -1)]
+    costs = [(one, unit_bytes(load, min(one, shape[0]), min(one, shape[1]))) for one in sides]
+    fitting = next(((one, cost) for one, cost in costs if cost * crew.threads_each <= rest), costs[-1])
+    slots = min(crew.threads_each, rest // fitting[1])
+    if slots < 1:
+        least = PROGRAM_BYTES + FIXED_BYTES + costs[-1][1]
+        raise CubeError(
+            f"cube.memory must hold one unit of one chunk in each process, {_readable(least)} for chunks of {chunk} "
+            f"pixels with {load.num_bands} bands, got {_readable(memory)} a process; allow more memory, take fewer "
+            "workers, or make a new cube of smaller chunks",
+        )
+    return Workload(
+        side=fitting[0],
+        slots_each=slots,
+        unit_bytes=fitting[1],
+        process_bytes=PROGRAM_BYTES + FIXED_BYTES + slots * fitting[1],
+    )
+
+
+def process_memory(declared: int | None, crew: CrewShape, machine: int) -> int:
+    """Returns the bytes that each process of a crew may use.
+
+    Processes of this machine share what was declared, or half of what it has; those of a cluster elsewhere each have
+    what was declared, or half of their own limit.
+
+    Args:
+        declared: Bytes that the user allows, None where nothing was said.
+        crew: The processes.
+        machine: Bytes of memory that this machine lends.
+
+    Raises:
+        CubeError: Nothing was declared and the cluster's workers have no limit of their own.
+    """
+    if crew.on_this_machine:
+        return (declared or int(machine * MEMORY_SHARE)) // crew.num_processes
+    if declared is not None:
+        return declared
+    if crew.memory_each is None:
+        raise CubeError(
+            "workers of a cluster say how much memory they may use, those named by cube.cluster have no limit; set "
+            "cube.memory to what one of them may use, such as 4GB",
+        )
+    return int(crew.memory_each * MEMORY_SHARE)
+
+
+def parse_bytes(text: str) -> int:
+    """Returns the bytes that a text such as `2GB`, `512MiB` or `800000000` names.
+
+    Raises:
+        ValueError: It names none.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    factor = _UNITS.get(found[2].upper()) if found else None
+    if found is None or factor is None or float(found[1]) * factor < 1:
+        raise ValueError(f"a size is a number with B, KB, MB, GB, TB, KiB, MiB, GiB or TiB, got {text!r}; write 2GB")
+    return int(float(found[1]) * factor)
+
+
+def _readable(number: int) -> str:
+    return f"{number / 10**9:.2f} GB"

@@ -1,0 +1,181 @@
+"""Units on a Dask cluster: processes of this machine, or any cluster that already runs, by its address.
+
+There is no graph over the region: each unit is one task of its own, sent when there is room for it. Workers write to
+forks of the draft's session and hand them back to the one committer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import uuid
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from distributed import Client, LocalCluster, WorkerPlugin, as_completed, get_worker
+from distributed.client import FutureCancelledError
+from distributed.scheduler import KilledWorker
+
+from pipelines.cube.crew import CrewShape
+from pipelines.cube.errors import CubeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+    from distributed import Future
+
+_Work = TypeVar("_Work")
+_Answer = TypeVar("_Answer")
+
+CONNECT_SECONDS: Final = 30
+"""How long a cluster may take to answer and to show its first worker."""
+
+
+class ClusterCrew:
+    """Workers of a Dask cluster."""
+
+    shares_memory = False
+
+    def __init__(self, *, num_processes: int, address: str | None = None) -> None:
+        """Describes a crew; entering it starts or finds the workers.
+
+        Args:
+            num_processes: Processes to start where no address is given, one thread each.
+            address: `tcp://host:port` or `tls://host:port` of a scheduler, None to start processes here.
+        """
+        self._num_processes = num_processes
+        self._address = address
+        self._slots: str | None = None
+        self._window = 0
+        self._cluster: LocalCluster | None = None
+        self._client: Client | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._connect()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        client, cluster, self._client, self._cluster = self._client, self._cluster, None, None
+        if client is not None:
+            if self._slots is not None and cluster is None:
+                with contextlib.suppress(OSError):  # the cluster has gone, and the plugin with it
+                    client.unregister_worker_plugin(self._slots)  # type: ignore[no-untyped-call]
+            client.close()  # type: ignore[no-untyped-call]
+        if cluster is not None:
+            cluster.close()
+
+    @property
+    def shape(self) -> CrewShape:
+        """Workers as they are now."""
+        workers = list(self._connected.scheduler_info(n_workers=-1)["workers"].values())
+        limits = [worker["memory_limit"] for worker in workers]
+        return CrewShape(
+            num_processes=len(workers),
+            threads_each=max(worker["nthreads"] for worker in workers),
+            memory_each=min(limits) if self._address and all(limits) else None,
+            on_this_machine=self._address is None,
+        )
+
+    def limit(self, slots_each: int) -> None:
+        """Lets so many units be under way on each worker, however many threads it has."""
+        shape = self.shape
+        self._window = 2 * shape.num_processes * min(slots_each, shape.threads_each)
+        if slots_each < shape.threads_each:
+            self._slots = f"ringmoe-unit-slots-{uuid.uuid4().hex[:8]}"
+            self._connected.register_plugin(_UnitSlots(slots_each), name=self._slots)
+
+    def pause(self, seconds: float) -> None:
+        """Is not asked: the workers wait by themselves."""
+        raise AssertionError(f"a cluster's workers share no memory, asked to wait {seconds} s here")
+
+    def run(self, call: Callable[[_Work], _Answer], works: Iterable[_Work]) -> Iterator[_Answer]:
+        """Yields the answers as they come; at most twice as many tasks as there are slots are with the cluster.
+
+        Raises:
+            CubeError: The cluster went away, or gave up a task.
+        """
+        left = iter(works)
+        under_way: set[Future[Any]] = set()
+
+        def send(number: int) -> list[Future[Any]]:
+            sent = [
+                self._connected.submit(_call, call, work, self._slots, pure=False)
+                for work in itertools.islice(left, number)
+            ]
+            under_way.update(sent)
+            return sent
+
+        try:
+            answers = as_completed(send(self._window))  # type: ignore[no-untyped-call]
+            for future in answers:
+                answer: _Answer = future.result()
+                under_way.discard(future)
+                answers.update(send(1))  # type: ignore[no-untyped-call]
+                yield answer
+        except (FutureCancelledError, KilledWorker, OSError) as error:
+            raise CubeError(
+                f"a cluster stays until a build is done, {self._name} lost or cancelled a unit ({error}); look at its "
+                "workers and run again, the cube holds whole dates only and goes on from the last",
+            ) from error
+        finally:
+            if under_way:
+                with contextlib.suppress(OSError):  # nothing is left to cancel where the cluster has gone
+                    self._connected.cancel(list(under_way), force=True)  # type: ignore[no-untyped-call]
+
+    @property
+    def _connected(self) -> Client:
+        assert self._client is not None, "a crew is entered before it works"
+        return self._client
+
+    @property
+    def _name(self) -> str:
+        return self._address or f"the cluster of {self._num_processes} processes"
+
+    def _connect(self) -> None:
+        if self._address is None:
+            self._cluster = LocalCluster(  # type: ignore[no-untyped-call]
+                n_workers=self._num_processes,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                memory_limit=0,
+            )
+        try:
+            self._client = Client(  # type: ignore[no-untyped-call]
+                self._cluster or self._address, timeout=CONNECT_SECONDS, set_as_default=False
+            )
+            self._client.wait_for_workers(self._num_processes if self._cluster else 1, timeout=CONNECT_SECONDS)
+        except (OSError, TimeoutError) as error:
+            raise CubeError(
+                f"cube.cluster names a scheduler that has a worker, {self._name} did not answer within "
+                f"{CONNECT_SECONDS} s ({error}); start it, or take `threads`",
+            ) from error
+
+
+class _UnitSlots(WorkerPlugin):
+    """Lets so many units be under way on a worker."""
+
+    def __init__(self, slots: int) -> None:
+        self._number = slots
+        self.free = threading.BoundedSemaphore(slots)
+
+    def __reduce__(self) -> tuple[type[_UnitSlots], tuple[int]]:
+        return _UnitSlots, (self._number,)
+
+
+def _call(call: Callable[[_Work], _Answer], work: _Work, slots: str | None) -> _Answer:
+    """Carries out one piece of work on a worker, in one of its slots."""
+    if slots is None:
+        return call(work)
+    plugin = get_worker().plugins[slots]
+    assert isinstance(plugin, _UnitSlots), plugin
+    with plugin.free:
+        return call(work)
