@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -24,9 +23,7 @@ from pipelines.cube.group import (
 )
 from pipelines.cube.mosaic import merge
 from pipelines.cube.plan import is_settled, new_order
-from pipelines.cube.sample import PixelSample, sample_step
 from pipelines.cube.source import Skipped, Source, prepare
-from pipelines.cube.source_optical import OpticalConversion
 from pipelines.physics import usable
 from pipelines.schema import VALUE_NAME
 
@@ -51,6 +48,10 @@ class Execution:
     options: BuildOptions
     input_hash: str
     attribution: tuple[str, ...]
+    crew: Crew
+    scout: Scout
+    sides: Mapping[str, int]
+    """Longest side of a unit in pixels, by group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,88 +64,144 @@ class DateResult:
     skipped: tuple[SceneOutcome, ...]
 
 
-def execute_date(execution: Execution, acquisition: Acquisition) -> DateResult:
+def execute_date(
+    execution: Execution, acquisition: Acquisition, tell: Callable[[int, int], None] = lambda _done, _total: None
+) -> DateResult:
     """Writes and publishes one date, less the scenes that turn out not to be usable.
 
-    A scene that fails while its pixels are read takes the draft with it: the date begins anew without the scene, so
-    that no pixel of a half-read scene stays.
+    Chunks of a scene that cannot be read stay missing, with their reason in the plane and in the date's
+    `read_failures`. A scene of which nothing can be read is left out: the date begins anew without it. What the cube
+    holds of the date never gets worse: where a scene that it holds cannot be read again, the date stays as it is.
+
+    Args:
+        execution: The build.
+        acquisition: The date.
+        tell: Told the number of units done and wanted.
 
     Raises:
         CubeError: The store cannot be written; main is as it was.
     """
+    prepared = execution.scout.prepared(acquisition)
+    failures = {scene_id: source for scene_id, source in prepared.items() if isinstance(source, Skipped)}
+    sources = {scene_id: source for scene_id, source in prepared.items() if isinstance(source, Source)}
+    stored = _stored_date(execution, acquisition)
     skipped: list[SceneOutcome] = []
     rest: Acquisition | None = acquisition
-    sources: dict[str, Source] = {}
     while rest is not None:
-        failures = _prepare(execution, rest, sources)
-        if not failures and skipped and _is_stored(execution, rest):
+        if not failures and skipped and stored.holds(rest):
+            break
+        if not failures and stored.is_same(rest) and not _heals(execution, stored, sources):
             break
         if not failures:
-            failures = _write(execution, rest, [sources[scene_id] for scene_id in rest.ids])
+            failures = _write(execution, rest, [sources[scene_id] for scene_id in rest.ids], stored, tell)
         if not failures:
             return DateResult(written=rest.ids, skipped=tuple(skipped))
+        lost = sorted(set(failures) & set(stored.scene_ids))
+        if lost:
+            skipped.extend(_kept_out(rest, stored, failures, lost[0]))
+            break
         for scene in rest.scenes:
             if scene.id in failures and rest is not None:
                 skipped.append(failures[scene.id].outcome(scene))
                 rest = rest.without(scene.id)
+        failures = {}
     return DateResult(written=(), skipped=tuple(skipped))
 
 
-def _prepare(execution: Execution, acquisition: Acquisition, sources: dict[str, Source]) -> dict[str, Skipped]:
-    """Adds the sources that are not yet prepared; returns the scenes that cannot be."""
-    failures = {}
-    for scene in acquisition.scenes:
-        if scene.id in sources:
-            continue
-        try:
-            sources[scene.id] = prepare(
-                scene,
-                group=acquisition.group,
-                bands=execution.configuration.bands[acquisition.group],
-                grid=execution.configuration.grid,
-                chunk=execution.options.chunk,
-                recipe=execution.options.recipe,
-            )
-        except Skipped as skip:
-            failures[scene.id] = skip
-    return failures
+def _kept_out(
+    date: Acquisition, stored: StoredFailures, failures: Mapping[str, Skipped], lost: str
+) -> list[SceneOutcome]:
+    """Returns the scenes that a date cannot take in since it would lose one that it holds."""
+    waits = Skipped(
+        "unreadable",
+        f"the date is read again with a further scene, but {lost}, which it holds, cannot be now ({failures[lost]}); "
+        "it stays as it is and is tried again by the next run",
+    )
+    return [failures.get(scene.id, waits).outcome(scene) for scene in date.scenes if scene.id not in stored.scene_ids]
 
 
-def _is_stored(execution: Execution, acquisition: Acquisition) -> bool:
+def _stored_date(execution: Execution, acquisition: Acquisition) -> StoredFailures:
     root = execution.run.store.root()
     if root is None or acquisition.group not in root:
-        return False
-    return is_settled(acquisition, stored_dates(_group(root, acquisition.group)))
+        return StoredFailures()
+    group = _group(root, acquisition.group)
+    texts = values_of(group, "read_failures")
+    held = [
+        (date, str(text))
+        for date, text in zip(stored_dates(group), texts, strict=True)
+        if set(date.scene_ids) & set(acquisition.ids)
+    ]
+    return StoredFailures(
+        scene_ids=tuple(scene_id for date, _ in held for scene_id in date.scene_ids),
+        failures=tuple(failure for _, text in held for failure in parse_failures(text)),
+    )
 
 
-def _write(execution: Execution, acquisition: Acquisition, sources: list[Source]) -> dict[str, Skipped]:
+def _heals(execution: Execution, stored: StoredFailures, sources: Mapping[str, Source]) -> bool:
+    """Returns whether any chunk that was missing can be read now; a file that stays broken costs no more than that."""
+    patience = Patience(most=1)
+    policy = execution.retry_policy
+    for failure in stored.failures:
+        for block in failure.blocks:
+            retry = policy if patience.lasts else policy.without_retries()
+            try:
+                with_retries(
+                    functools.partial(sources[failure.scene_id].read, block), retry, str(block), execution.crew.pause
+                )
+            except ReadFailed as error:
+                patience.record(failed_in_passing=error.fault in PASSING_FAULTS)
+            else:
+                return True
+    return False
+
+
+def _write(
+    execution: Execution,
+    acquisition: Acquisition,
+    sources: list[Source],
+    stored: StoredFailures,
+    tell: Callable[[int, int], None],
+) -> dict[str, Skipped]:
     """Writes and publishes a date; returns the scenes that must be left out, and then nothing was published."""
     try:
         draft = execution.run.begin()
         group = _open_group(execution, draft, acquisition)
         order = new_order(acquisition, stored_dates(group))
-        index = make_room(group, order)
-        samples = _samples(execution, sources)
-        filled = _write_blocks(execution, group, index, sources, samples)
-        empty = [scene_id for scene_id in acquisition.ids if scene_id not in filled]
-        if empty:
-            detail = "a scene has a value within the grid, in {} every pixel is nodata"
-            return {scene_id: Skipped("all_nodata", detail.format(scene_id)) for scene_id in empty}
+        job = DateJob(
+            group=cast("Group", acquisition.group),
+            sources=tuple(sources),
+            chunk=max(array_of(group, "valid").chunks[-2:]),
+            retry=execution.retry_policy,
+            read_policy=read_policy(),
+        )
+        units = units_of(
+            job,
+            make_room(group, order),
+            grid=execution.configuration.grid,
+            side=execution.sides[acquisition.group],
+        )
+        written = write_units(execution.crew, job, units, draft, tell)
+        failures = _left_out(execution, acquisition, job, written) or stored.losses(written.failures)
+        if failures:
+            return failures
+        draft = written.draft
         write_coords(
-            group,
+            _group(draft.root, acquisition.group),
             order,
             time_us=acquisition.time_us,
             bounds_us=acquisition.bounds_us,
             values=coord_values(
                 acquisition,
                 " ".join(dict.fromkeys(source.rule_name for source in sources)),
-                json.dumps({source.scene.id: _evidence(source, samples) for source in sources}, sort_keys=True),
+                json.dumps({source.scene.id: source.evidence for source in sources}, sort_keys=True),
             )
-            | {"processing": _processing(sources)},
+            | {
+                "processing": _processing(sources),
+                "radiometric_verdict": _verdicts(sources),
+                "read_failures": failures_text(written.failures),
+            },
         )
         _publish(execution, draft, acquisition)
-    except ReadFailed as failure:
-        return {failure.scene_id: Skipped("unreadable", str(failure))}
     except (OSError, icechunk.IcechunkError) as error:
         raise CubeError(
             f"{acquisition.label} could not be written to {execution.run.store.uri}: {error}; free space or mend the "
@@ -153,36 +210,22 @@ def _write(execution: Execution, acquisition: Acquisition, sources: list[Source]
     return {}
 
 
-def _write_blocks(
-    execution: Execution,
-    group: zarr.Group,
-    index: int,
-    sources: list[Source],
-    samples: Mapping[str, PixelSample],
-) -> set[str]:
-    """Writes every block of a date from threads; returns the ids of the scenes that had a pixel."""
-    value, valid, reason = (array_of(group, name) for name in (VALUE_NAME[group.basename], "valid", "reason"))
-
-    def write(block: Block) -> set[str]:
-        layers = [source.read(block) for source in sources]
-        for source, layer in zip(sources, layers, strict=True):
-            if source.scene.id in samples:
-                samples[source.scene.id].add(layer, block)
-        merged = merge(layers)
-        value[index, :, *block.slices] = merged.values
-        valid[index, *block.slices] = usable(merged.reason)
-        reason[index, *block.slices] = merged.reason
-        return {source.scene.id for source, layer in zip(sources, layers, strict=True) if layer.has_data.any()}
-
-    filled: set[str] = set()
-    with ThreadPoolExecutor(execution.options.num_threads) as pool:
-        try:
-            for found in pool.map(write, chunk_blocks(group, execution.configuration.grid)):
-                filled |= found
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    return filled
+def _left_out(
+    execution: Execution, acquisition: Acquisition, job: DateJob, written: WrittenUnits
+) -> dict[str, Skipped]:
+    """Returns the scenes of which no pixel came: unreadable where something failed, else without a value."""
+    num_units = len(plan_units(job.group, 0, shape=execution.configuration.grid.shape, chunk=job.chunk, side=1))
+    left_out = {}
+    for scene_id in acquisition.ids:
+        if scene_id in written.filled:
+            continue
+        failed = [failure for failure in gathered(written.failures) if failure.scene_id == scene_id]
+        if failed:
+            left_out[scene_id] = Skipped(skip_reason(failed[0].fault), describe(failed, num_units))
+        else:
+            detail = f"a scene has a value within the grid, in {scene_id} every pixel is nodata"
+            left_out[scene_id] = Skipped("all_nodata", detail)
+    return left_out
 
 
 def _open_group(execution: Execution, draft: Draft, acquisition: Acquisition) -> zarr.Group:
@@ -228,33 +271,15 @@ def _publish(execution: Execution, draft: Draft, acquisition: Acquisition) -> No
     )
 
 
-def _samples(execution: Execution, sources: list[Source]) -> dict[str, PixelSample]:
-    step = sample_step(execution.configuration.grid.shape)
-    return {
-        source.scene.id: PixelSample(source=source, conversion=source.conversion, step=step)
-        for source in sources
-        if isinstance(source.conversion, OpticalConversion)
-    }
-
-
 def _processing(sources: list[Source]) -> str:
     """Returns the optional steps of each scene as JSON, '' where the recipe has none."""
     steps = {source.scene.id: source.processing for source in sources if source.processing}
     return json.dumps({"steps": steps}, sort_keys=True) if steps else ""
 
 
-def _evidence(source: Source, samples: Mapping[str, PixelSample]) -> dict[str, object]:
-    """Returns the record of one scene; a suspicious sample adds a note, and never changes the rule."""
-    evidence = source.evidence
-    sample = samples.get(source.scene.id)
-    if sample is None:
-        return evidence
-    seen = sample.evidence()
-    notes = list(cast("list[str]", evidence["notes"]))
-    if seen.suspicious:
-        notes.append(f"{seen.negative_share:.0%} of {sample.band} is negative under {source.rule_name}: check the item")
-    pixels = {"band": sample.band, "step_px": sample.step, **seen.to_dict()}
-    return {**evidence, "notes": notes, "pixels": pixels}
+def _verdicts(sources: list[Source]) -> str:
+    """Returns what the pixels say of the scenes' rules, each verdict once, joined by a blank."""
+    return " ".join(dict.fromkeys(source.verdict for source in sources if source.verdict))
 
 
 def _group(root: zarr.Group, name: str) -> zarr.Group:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipelines.cube.recipe import Recipe
 from pipelines.schema import GROUPS
+
+if TYPE_CHECKING:
+    from pipelines.cube.verdict import OnContradiction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,9 @@ class BuildOptions:
     recipe: Recipe = Recipe()  # noqa: RUF009 frozen
     """Optional steps of physics; what was applied stands in the cube, and a cube keeps to one recipe."""
 
+    on_contradiction: OnContradiction = "quarantine"
+    """What to do with a Sentinel-2 scene whose pixels contradict the radiometric rule of its metadata."""
+
     chunk: int = 512
     """Side of a stored chunk in pixels; a smaller grid is one chunk. An existing cube keeps its own."""
 
@@ -51,6 +58,10 @@ class BuildOptions:
             bands = self.bands(group)
             if bands is not None and (not bands or len(set(bands)) != len(bands)):
                 raise ValueError(f"bands_{group} names at least one band, each once, got {bands}; leave it out")
+        if self.on_contradiction not in ("quarantine", "pixels", "metadata"):
+            raise ValueError(
+                f"on_contradiction is quarantine, pixels or metadata, got {self.on_contradiction!r}; choose one"
+            )
         if self.chunk < 1 or self.num_threads < 1:
             raise ValueError(f"chunk and num_threads are at least 1, got {self.chunk} and {self.num_threads}")
 

@@ -12,13 +12,15 @@ from pipelines.cube.load import LazyScene, Plane, open_scene
 from pipelines.cube.plane import plane_of
 from pipelines.cube.recipe import Recipe, StepRun, crop, halo_of, run_of, with_halo
 from pipelines.cube.resampling import misses_grid
-from pipelines.cube.source_optical import prepare_optical
+from pipelines.cube.source_optical import OpticalConversion, prepare_optical, verify_optical
 from pipelines.cube.source_radar import prepare_radar
+from pipelines.cube.verdict import Contradicted
 from pipelines.physics import Uncalibrated
 
 if TYPE_CHECKING:
     from pipelines.cube.layer import Layer
     from pipelines.cube.load import Pixels
+    from pipelines.cube.verdict import OnContradiction
     from pipelines.grid import Block, TargetGrid
     from pipelines.schema import Group
 
@@ -84,6 +86,12 @@ class Source:
         return {**evidence, "notes": [*_notes(self.lazy, self.bands), *self.notes, *_contradictions(evidence)]}
 
     @property
+    def verdict(self) -> str:
+        """What the pixels say of the rule (`pipelines.physics.pixels.PixelVerdict`), '' where nothing was asked."""
+        pixels = self.conversion.evidence.get("pixels")
+        return str(pixels["verdict"]) if isinstance(pixels, dict) else ""
+
+    @property
     def processing(self) -> list[dict[str, object]]:
         """The optional steps with their parameters, applied or left out with why; JSON-able."""
         return self.run.record
@@ -116,6 +124,7 @@ def prepare(
     grid: TargetGrid,
     chunk: int,
     recipe: Recipe = Recipe(),  # noqa: B008 frozen
+    on_contradiction: OnContradiction = "quarantine",
 ) -> Source:
     """Returns a scene ready to be read: its rule decided from the item, its headers read.
 
@@ -126,9 +135,11 @@ def prepare(
         grid: The target.
         chunk: Side of a lazy chunk in pixels.
         recipe: Optional steps of physics.
+        on_contradiction: What to do where the pixels contradict the radiometric rule.
 
     Raises:
-        Skipped: `missing_asset` where it carries none of the bands, `uncalibrated`, `unreadable` or `outside`.
+        Skipped: `missing_asset` where it carries none of the bands, `uncalibrated`, `unreadable`, `outside` or
+            `quarantined`.
     """
     if not any(scene.asset(band) for band in bands):
         held = [asset.band for asset in scene.assets]
@@ -139,7 +150,11 @@ def prepare(
         planes = {**conversion.planes, **_step_planes(run, conversion.planes)}
         if all(misses_grid(plane.header, grid) for band, plane in planes.items() if band in bands):
             raise Skipped("outside", f"a scene touches the grid {grid.bounds} of EPSG:{grid.epsg}, {scene.id} does not")
+        if isinstance(conversion, OpticalConversion):
+            conversion = verify_optical(scene, conversion, grid, on_contradiction)
         lazy = open_scene(scene.id, planes, grid, chunk=chunk)
+    except Contradicted as error:
+        raise Skipped("quarantined", str(error)) from error
     except Uncalibrated as error:
         raise Skipped("uncalibrated", str(error)) from error
     except ReadFailed as error:

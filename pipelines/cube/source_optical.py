@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from pipelines.cube.errors import ReadFailed
 from pipelines.cube.layer import Layer, missing_bits
 from pipelines.cube.plane import plane_of, wanted_assets
+from pipelines.cube.verdict import OffsetCheck, OnContradiction, check_offset, settle
 from pipelines.physics import (
     RadiometricRule,
     decide_rule,
@@ -41,6 +43,8 @@ class OpticalConversion:
 
     planes: Mapping[str, Plane]
     rule: RadiometricRule
+    check: OffsetCheck | None = None
+    """What the pixels say of the rule of the metadata; None before they were asked."""
 
     @property
     def rule_name(self) -> str:
@@ -49,9 +53,14 @@ class OpticalConversion:
 
     @property
     def evidence(self) -> dict[str, object]:
-        """The rule and what the item said."""
+        """The rule, what the item said and what the pixels say."""
         record: dict[str, object] = json.loads(self.rule.to_json())
-        return record
+        if self.check is None:
+            return record
+        if self.check.verdict == "contradicts":
+            told = f"the pixels contradict the metadata, read by rule {self.rule.name}: {self.check.finding.because}"
+            record["contradictions"] = [*self.rule.contradictions, told]
+        return {**record, "pixels": self.check.to_dict()}
 
     def convert(self, pixels: Mapping[str, Pixels], shape: tuple[int, int]) -> Layer:
         """Returns packed reflectance; where a classification says nodata but a band has a value, the mask stands.
@@ -83,6 +92,19 @@ class OpticalConversion:
         except ValueError as error:
             href = self.planes[MASK_BAND].asset.href
             raise ReadFailed(scene_id=self.scene_id, href=href, cause=str(error)) from error
+
+
+def verify_optical(
+    scene: Scene, conversion: OpticalConversion, grid: TargetGrid, on_contradiction: OnContradiction
+) -> OpticalConversion:
+    """Returns the conversion with its rule held against the pixels within the grid, before any of them is used.
+
+    Raises:
+        Contradicted: They contradict it, and the scene is to be left out.
+    """
+    check = check_offset(scene, conversion.rule, grid=grid)
+    rule = settle(scene.id, conversion.rule, check, on_contradiction)
+    return dataclasses.replace(conversion, rule=rule, check=check)
 
 
 def prepare_optical(scene: Scene, bands: tuple[str, ...], grid: TargetGrid) -> OpticalConversion:

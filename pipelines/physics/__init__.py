@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pipelines.physics.errors import Uncalibrated
     from pipelines.physics.mask import reasons_from_scl, reasons_without_mask, usable
     from pipelines.physics.optical import PackedPlane, pack_reflectance, unpack_reflectance
-    from pipelines.physics.pixels import pixel_evidence
+    from pipelines.physics.pixels import find_offset
     from pipelines.physics.radar import PowerRule, power_rule, to_db, to_power
     from pipelines.physics.radiometry import RadiometricRule, decide_rule
 
@@ -20,8 +20,8 @@ __all__ = [
     "RadiometricRule",
     "Uncalibrated",
     "decide_rule",
+    "find_offset",
     "pack_reflectance",
-    "pixel_evidence",
     "power_rule",
     "reasons_from_scl",
     "reasons_without_mask",
@@ -37,7 +37,7 @@ __getattr__, __dir__, _ = lazy.attach(
         "errors": ["Uncalibrated"],
         "mask": ["reasons_from_scl", "reasons_without_mask", "usable"],
         "optical": ["PackedPlane", "pack_reflectance", "unpack_reflectance"],
-        "pixels": ["pixel_evidence"],
+        "pixels": ["find_offset"],
         "radar": ["PowerRule", "power_rule", "to_db", "to_power"],
         "radiometry": ["RadiometricRule", "decide_rule"],
     },

@@ -10,7 +10,7 @@ single field decides it. In this order:
 3. `declared_zero`: the item declares offset 0: 0, unless the flag says False on a baseline that carries the offset.
 4. `baseline_with_offset`: baseline 04.00 or later, nothing declared: -1000.
 5. `baseline_without_offset`: an earlier baseline: 0.
-6. Nothing known: refused. Pixel values never decide (see `pixels`).
+6. Nothing known: refused. Pixel values never decide here; they are held against the decision (see `pixels`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from catalogs.scenes import Asset, Scene
     from catalogs.sensors import Sensor
 
-RuleName = Literal["flag", "declared", "declared_zero", "baseline_with_offset", "baseline_without_offset"]
+RuleName = Literal["flag", "declared", "declared_zero", "baseline_with_offset", "baseline_without_offset", "pixels"]
+"""`pixels`: a contradiction that the configuration lets the pixels settle, see `by_pixels`; never chosen here."""
+
 Evidence: TypeAlias = "Mapping[str, str | int | float | bool | list[str] | None]"
 
 _RELATIVE_TOLERANCE = 1e-9
@@ -58,6 +60,12 @@ class RadiometricRule:
     def offset(self) -> float:
         """The offset in reflectance, as CF and STAC write it."""
         return self.offset_dn / round(1 / self.scale)
+
+    @property
+    def contradictions(self) -> list[str]:
+        """What the item says against the rule, a sentence each."""
+        found = self.evidence.get("contradictions")
+        return list(found) if isinstance(found, list) else []
 
     def to_json(self) -> str:
         """Returns the rule and its evidence as one JSON object with sorted keys."""
@@ -108,6 +116,19 @@ def decide_rule(scene: Scene) -> RadiometricRule:
             "processing_baseline": scene.processing_baseline,
             "contradictions": _contradictions(facts, offset_dn),
         },
+    )
+
+
+def by_pixels(rule: RadiometricRule, offset_dn: int) -> RadiometricRule:
+    """Returns the rule that the pixels ask for in the place of one that they contradict; both stand in its evidence.
+
+    Args:
+        rule: From `decide_rule`.
+        offset_dn: Steps to add as the pixels tell, see `pixels.offset_of`.
+    """
+    overruled = {"overruled_rule": rule.name, "overruled_offset_dn": rule.offset_dn}
+    return RadiometricRule(
+        name="pixels", scale=rule.scale, offset_dn=offset_dn, evidence={**rule.evidence, **overruled}
     )
 
 

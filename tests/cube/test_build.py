@@ -1,5 +1,6 @@
 """Scenes in, a cube out: values, reasons, skips."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -42,7 +43,7 @@ def reasons(folder, group="s2", date=0):
 
 
 def test_reflectance_is_the_digital_number_under_the_scenes_rule(tmp_path):
-    dn = digital_numbers(1)
+    dn = digital_numbers(1, low=950)
     scene = optical_scene(
         tmp_path, "a", bands={"B02": dn}, facts={"offset_applied": None, "processing_baseline": "05.09"}
     )
@@ -298,7 +299,7 @@ def test_tiles_of_one_pass_make_one_date(tmp_path):
     east = optical_scene(
         tmp_path,
         "east",
-        bands={"B02": digital_numbers(2, (30, 25))},
+        bands={"B02": digital_numbers(2, (30, 25), low=950)},
         corner=(GRID.x_min + 150.0, GRID.y_max),
         facts={"time": FIRST + timedelta(seconds=14), "offset_applied": None, "processing_baseline": "04.00"},
     )
@@ -311,7 +312,7 @@ def test_tiles_of_one_pass_make_one_date(tmp_path):
     assert cube.radiometric_rule.item() == "flag baseline_with_offset"
     values = np.rint(cube.reflectance.isel(time=0, band=0).to_numpy() / 1e-4)
     np.testing.assert_array_equal(values[:, :25], digital_numbers(1, (30, 25)))
-    np.testing.assert_array_equal(values[:, 25:], digital_numbers(2, (30, 25))[:, 10:].astype(int) - 1000)
+    np.testing.assert_array_equal(values[:, 25:], digital_numbers(2, (30, 25), low=950)[:, 10:].astype(int) - 1000)
 
 
 def test_a_mosaic_goes_on_without_a_damaged_tile(tmp_path):
@@ -379,13 +380,39 @@ def test_a_grid_of_many_chunks_is_cut_as_asked(tmp_path):
 
 def test_evidence_holds_what_the_pixels_say(tmp_path):
     dn = digital_numbers(1, low=100, high=300)
+    told = {"offset_applied": None, "processing_baseline": "05.09"}
+    true = optical_scene(tmp_path, "true", bands={"B02": dn})
+    lying = optical_scene(tmp_path, "lying", day=1, bands={"B02": dn}, facts=told)
+
+    result = build(tmp_path, true, lying)
+
+    assert outcomes(result) == {"true": ("used", None), "lying": ("skipped", "quarantined")}
+    told_why = next(outcome.detail for outcome in result.outcomes if outcome.id == "lying")
+    assert "100.0% of B02 lie below DN 700" in told_why
+    cube = open_cube(tmp_path / "cube")
+    assert cube.radiometric_verdict.to_numpy().tolist() == ["agrees"]
+    seen = json.loads(cube.radiometric_evidence.item())["true"]["pixels"]
+    assert seen["bands"]["B02"]["min_dn"] == dn.min()
+    assert seen["source"]["within"] == "grid"
+
+
+@pytest.mark.parametrize(("policy", "expected"), [("pixels", 0), ("metadata", -1000)])
+def test_a_contradiction_is_resolved_as_configured_and_recorded(tmp_path, policy, expected):
+    dn = digital_numbers(1, low=100, high=300)
     scene = optical_scene(
         tmp_path, "dark", bands={"B02": dn}, facts={"offset_applied": None, "processing_baseline": "05.09"}
     )
 
-    result = build(tmp_path, scene)
+    result = build(tmp_path, scene, options=BuildOptions(chunk=16, on_contradiction=policy))
 
-    assert result.notes == {"dark": ("100% of B02 is negative under baseline_with_offset: check the item",)}
+    cube = open_cube(tmp_path / "cube")
+    found = np.rint(cube.reflectance.isel(time=0, band=0).to_numpy() / 1e-4).astype(int)
+    np.testing.assert_array_equal(found, dn.astype(int) + expected)
+    assert cube.radiometric_verdict.item() == "contradicts"
+    record = json.loads(cube.radiometric_evidence.item())["dark"]
+    assert (record["rule"] == "pixels") == (policy == "pixels")
+    assert record["offset_dn"] == expected
+    assert "the pixels contradict the metadata" in result.notes["dark"][0]
 
 
 def test_progress_is_told_after_each_date(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pipelines.physics import pack_reflectance, pixel_evidence, unpack_reflectance
+from pipelines.physics import pack_reflectance, unpack_reflectance
 
 
 def dn(*values, dtype="uint16"):
@@ -100,32 +100,3 @@ def test_a_real_band_is_packed_without_loss(shared_data):
     expected = np.where(stored == nodata, np.nan, stored.astype("float64") * 1e-4).astype("float32")
     np.testing.assert_array_equal(unpack_reflectance(plane.packed), expected)
     assert (plane.packed[~plane.nodata] == stored[~plane.nodata]).all()
-
-
-def test_pixel_evidence_of_known_numbers():
-    values = dn(*range(1, 1002))
-    seen = pixel_evidence(values, np.ones(1001, dtype=bool), offset_dn=-1000)
-    assert (seen.num_valid, seen.min_dn, seen.p01_dn, seen.p1_dn) == (1001, 1.0, 2.0, 11.0)
-    assert seen.negative_share == pytest.approx(999 / 1001)
-    assert seen.suspicious
-    assert not pixel_evidence(values, np.ones(1001, dtype=bool), offset_dn=0).suspicious
-
-
-def test_pixel_evidence_of_nothing_is_none():
-    record = pixel_evidence(dn(5), np.array([False]), offset_dn=0).to_dict()
-    assert record == {
-        "num_valid": 0,
-        "min_dn": None,
-        "p01_dn": None,
-        "p1_dn": None,
-        "negative_share": None,
-        "suspicious": False,
-    }
-
-
-def test_taking_the_offset_out_twice_shows_in_real_pixels(shared_data):
-    with rasterio.open(shared_data / "catalog/sentinel-2-l2a/S2-worldcereal-be-2021-06/B04.tif") as file:
-        stored = file.read(1)
-    valid = stored != 65535
-    assert not pixel_evidence(stored, valid, offset_dn=0).suspicious
-    assert pixel_evidence(stored, valid, offset_dn=-1000).suspicious
