@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from catalogs.errors import ItemError
-from catalogs.fields import Document, mapping, text
+from catalogs.fields import Document, mapping
 from catalogs.scenes import Annotation, AnnotationKind
 
 if TYPE_CHECKING:
@@ -29,8 +29,14 @@ WHOLE_KEYS: dict[str, AnnotationKind] = {
 """Keys of files for the whole scene, with hyphens for the underscores and dots that some catalogues write."""
 
 SWATH = re.compile(r"(?:IW|EW)[1-5]|S[1-6]|WV[12]")
-RFI_FOLDER = re.compile(r"/rfi/")
-"""Earth Search gives some interference reports under the key of the product annotation (items of July 2025)."""
+
+FOLDERS: tuple[tuple[re.Pattern[str], AnnotationKind], ...] = (
+    (re.compile(r"/annotation/rfi/[^/]*$"), "rfi"),
+    (re.compile(r"/annotation/calibration/calibration-[^/]*$"), "calibration"),
+    (re.compile(r"/annotation/calibration/noise-[^/]*$"), "noise"),
+)
+"""Places within a SAFE product (S1-RS-MDA-52-7441), which are believed before the key: Earth Search gives interference
+reports under the key of the product annotation (items of July 2025)."""
 
 
 def annotations_of(document: Document, provider: Provider, base: str) -> tuple[Annotation, ...]:
@@ -51,12 +57,12 @@ def annotations_of(document: Document, provider: Provider, base: str) -> tuple[A
         if not kind:
             continue
         try:
-            href = provider.resolve(text(mapping(assets, key), "href"), base)
+            href = provider.find(mapping(assets, key), base)
         except ItemError:
             continue  # optional: whoever needs the file says that it is not there
-        if RFI_FOLDER.search(href):
-            kind = "rfi"
-        found.setdefault((kind, band, swath), Annotation(kind=kind, href=href, band=band, swath=swath))
+        placed = next((folder for pattern, folder in FOLDERS if band and pattern.search(href)), kind)
+        if href:
+            found.setdefault((placed, band, swath), Annotation(kind=placed, href=href, band=band, swath=swath))
     return tuple(found[key] for key in sorted(found))
 
 

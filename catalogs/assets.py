@@ -72,12 +72,11 @@ def read_asset(found: BandAsset, properties: Document, provider: Provider, base:
         ItemError: The href may not be followed, or a value has another form than STAC's.
     """
     places = (found.described, found.asset)
-    href = text(found.asset, "href")
-    if not href:
+    if not text(found.asset, "href"):
         raise ItemError("unreadable", f"asset {found.key!r} needs an href, got none; correct the item")
     record = Asset(
         band=found.band,
-        href=provider.resolve(href, base),
+        href=provider.find(found.asset, base),
         epsg=_epsg(found.asset, properties),
         nodata=_first([fill_value(place, "nodata") for place in places]),
         scale=_first([number(place, "raster:scale", "scale") for place in places]),

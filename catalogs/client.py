@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from pystac.errors import STACError, STACTypeError
@@ -19,6 +18,7 @@ from catalogs.errors import CatalogError, ItemError
 from catalogs.fields import Document, objects, text
 from catalogs.footprint import boxes_of
 from catalogs.item import FoundItem
+from catalogs.rate import TokenBucket, bucket
 from catalogs.sift import sift
 
 if TYPE_CHECKING:
@@ -169,19 +169,20 @@ def _found(document: Document, provider: Provider) -> FoundItem:
     )
 
 
-class _PatientRetry(Retry):
-    """Waits as long as the server asks, within reason: a Retry-After of an hour would hang a run."""
+class PatientRetry(Retry):
+    """Waits as long as the server asks, within reason, and takes its turn among all threads before it goes out again.
 
-    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
-        asked = super().get_retry_after(response)
-        return None if asked is None else min(asked, LONGEST_WAIT_S)
+    A Retry-After of an hour would hang a run; it may be given in seconds or as a date (RFC 9110, section 10.2.3).
+    """
 
+    def __init__(self, *args: Any, turns: TokenBucket | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.turns = turns
 
-class _CarefulIO(StacApiIO):
-    """Requests to one API: own host only, no faster than agreed, repeated only where the fault may pass."""
-
-    def __init__(self, provider: Provider, patience: Patience) -> None:
-        retry = _PatientRetry(
+    @classmethod
+    def of(cls, patience: Patience, turns: TokenBucket | None) -> PatientRetry:
+        """Returns the retries that a patience allows: of passing faults alone, of GET and POST."""
+        return cls(
             total=patience.num_retries,
             connect=patience.num_connects,
             status_forcelist=PASSING_STATUS,
@@ -190,11 +191,37 @@ class _CarefulIO(StacApiIO):
             backoff_jitter=patience.backoff_s,
             backoff_max=LONGEST_WAIT_S,
             raise_on_status=False,
+            turns=turns,
         )
-        super().__init__(max_retries=retry)
+
+    def new(self, **changes: Any) -> PatientRetry:
+        """Returns a copy with changes: what the library counts its tries down by."""
+        return super().new(turns=self.turns, **changes)
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        """Returns the seconds that the server asks for, at most `LONGEST_WAIT_S`; None where it asks for none."""
+        asked = super().get_retry_after(response)
+        return None if asked is None else min(asked, LONGEST_WAIT_S)
+
+    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+        """Waits before the next try; a pause that the server asked for holds for every thread."""
+        asked_s = self.get_retry_after(response) if response and self.respect_retry_after_header else None
+        if self.turns and asked_s:
+            self.turns.hold(asked_s)
+        else:
+            super().sleep(response)
+        if self.turns:
+            self.turns.take()
+
+
+class _CarefulIO(StacApiIO):
+    """Requests to one API: own host only, no faster than agreed, repeated only where the fault may pass."""
+
+    def __init__(self, provider: Provider, patience: Patience) -> None:
+        self._turns = bucket(provider.endpoint, provider.requests_per_second)
+        super().__init__(max_retries=PatientRetry.of(patience, self._turns))
         self._provider = provider
         self._host = urlsplit(provider.endpoint).hostname
-        self._earliest = 0.0
         self.session.hooks["response"].append(self._check_redirect)
 
     def read_text(self, source: str | PathLike[str], *args: object, **kwargs: object) -> str:
@@ -210,10 +237,7 @@ class _CarefulIO(StacApiIO):
         parameters: dict[str, object] | None = None,
     ) -> str:
         self._check(href)
-        wait_s = self._earliest - time.monotonic()
-        if wait_s > 0:
-            time.sleep(wait_s)
-        self._earliest = time.monotonic() + 1 / self._provider.requests_per_second
+        self._turns.take()
         return super().request(href, method=method, headers=headers, parameters=parameters)
 
     def _check(self, href: str) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
+from catalogs.acquisition import acquisition_id, landsat_tier
 from catalogs.annotations import annotations_of
 from catalogs.assets import BandAsset, band_assets, read_asset, without
 from catalogs.errors import ItemError
@@ -27,7 +27,8 @@ PRODUCT_URI = re.compile(r"_N(?P<major>\d{2})(?P<minor>\d{2})_R(?P<orbit>\d{3})_
 """Sentinel-2 product name after S2-PDGS-TAS-DI-PSD: baseline, relative orbit and tile stand in it."""
 
 RADAR_LEVEL = ("sar:product_type", "processing:level")
-OPTICAL_LEVEL = ("processing:level", "s2:product_type")
+OPTICAL_LEVEL = ("landsat:correction", "processing:level", "s2:product_type")
+GENERATED = ("s2:generation_time", "s1:processing_datetime", "landsat:product_generated", "processing:datetime")
 RIGHT_ANGLE_DEG = 90.0
 
 
@@ -54,16 +55,7 @@ class FoundItem:
     """Licence and providers of its collection, in words."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadScene:
-    """A scene with what its version is judged by."""
-
-    scene: Scene
-    generated: datetime | None
-    """When the product was made, None where the item does not say."""
-
-
-def read_scenes(found: FoundItem, provider: Provider, *, required_bands: tuple[str, ...] = ()) -> tuple[ReadScene, ...]:
+def read_scenes(found: FoundItem, provider: Provider, *, required_bands: tuple[str, ...] = ()) -> tuple[Scene, ...]:
     """Returns the scenes of one item: one for each sensor that it holds bands of.
 
     An item of a single sensor gives a scene of its own id. One that pairs sensors (as BigEarthNet's do) gives a scene
@@ -86,7 +78,9 @@ def read_scenes(found: FoundItem, provider: Provider, *, required_bands: tuple[s
     sensors = sensors_of(found.collection, properties)
     if not sensors:
         raise ItemError(
-            "unreadable", f"the sensor must be known, collection {found.collection!r} and the item's platform name none"
+            "unreadable",
+            f"the sensor must be known, collection {found.collection!r} and the item's platform "
+            f"{text(properties, 'platform')!r} name none",
         )
     chosen = {sensor.name: band_assets(document, sensor) for sensor in sensors}
     lacking = {sensor.name: _lacking(chosen[sensor.name], sensor, required_bands) for sensor in sensors}
@@ -111,12 +105,12 @@ def _lacking(chosen: tuple[BandAsset, ...], sensor: Sensor, required: tuple[str,
 
 def _read_scene(
     found: FoundItem, provider: Provider, sensor: Sensor, chosen: tuple[BandAsset, ...], ring: Ring, *, alone: bool
-) -> ReadScene:
+) -> Scene:
     properties = mapping(found.document, "properties")
-    assets = tuple(read_asset(band, properties, provider, found.href) for band in chosen)
+    assets = _assets(found, provider, sensor, chosen)
     name = PRODUCT_URI.search(f"{text(properties, 's2:product_uri')} {found.id}_")
     period = _period(properties, chosen)
-    scene = Scene(
+    return Scene(
         id=found.id if alone else f"{found.id}#{sensor.group}",
         collection=found.collection,
         sensor=sensor.name,
@@ -138,10 +132,26 @@ def _read_scene(
         view_incidence_deg=number(properties, "view:incidence_angle"),
         item_href=_own_href(found),
         product_type=text(properties, *(RADAR_LEVEL if sensor.polarisations else OPTICAL_LEVEL)),
+        acquisition_id=acquisition_id(found.id, properties),
+        generated=optional_instant(properties, *GENERATED),
+        tier=landsat_tier(found.id, properties),
         annotations=annotations_of(found.document, provider, found.href),
     )
-    generated = optional_instant(properties, "s2:generation_time", "s1:processing_datetime", "processing:datetime")
-    return ReadScene(scene=scene, generated=generated)
+
+
+def _assets(found: FoundItem, provider: Provider, sensor: Sensor, chosen: tuple[BandAsset, ...]) -> tuple[Asset, ...]:
+    """Every band's asset; a plane beside the sensor's own classes (a cloud probability) only where it can be read."""
+    properties = mapping(found.document, "properties")
+    optional = [band.id for band in sensor.bands if band.kind == "mask"][1:]
+    assets = []
+    for band in chosen:
+        try:
+            assets.append(read_asset(band, properties, provider, found.href))
+        except ItemError:
+            # Earth Search: the cloud plane of sentinel-2-l2a is in a bucket whose reader pays, all the rest is not
+            if band.band not in optional:
+                raise
+    return tuple(assets)
 
 
 def _band(asset: Asset) -> str:
@@ -167,14 +177,20 @@ def _whole(value: float | None) -> int | None:
 
 def _baseline(properties: Document) -> str:
     software = mapping(properties, "processing:software")
-    return text(properties, "s2:processing_baseline", "processing:version") or text(software, "Sentinel-1 IPF")
+    stated = text(properties, "s2:processing_baseline", "processing:version") or text(software, "Sentinel-1 IPF")
+    return stated or text(properties, "landsat:collection_number")
 
 
 def _tile(properties: Document) -> str:
-    """MGRS tile as five characters, or the slice of a radar pass."""
+    """MGRS tile as five characters, WRS path and row as six digits, or the slice of a radar pass."""
     code = text(properties, "grid:code")
     if code.startswith("MGRS-"):
         return code.removeprefix("MGRS-").zfill(5)
+    if code.startswith("WRS2-"):
+        return code.removeprefix("WRS2-")
+    path, row = text(properties, "landsat:wrs_path"), text(properties, "landsat:wrs_row")
+    if path and row:
+        return f"{path.zfill(3)}{row.zfill(3)}"
     stated = text(properties, "s2:mgrs_tile", "sentinel:mgrs")
     zone = properties.get("mgrs:utm_zone")
     square = text(properties, "mgrs:latitude_band") + text(properties, "mgrs:grid_square")

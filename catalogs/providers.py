@@ -7,6 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 from catalogs.errors import ItemError
+from catalogs.fields import Document, mapping, text
+from catalogs.object_store import ObjectStore
+from catalogs.token_service import TokenService
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -27,8 +30,45 @@ class Provider:
     """Folder that local paths must lie below; None allows no local path at all."""
 
     requests_per_second: float = 4.0
+    """Requests to the API, of all threads together."""
+
     ignored_suffixes: tuple[str, ...] = ()
     """Assets whose key ends so are second copies of a band, out of reach of this program."""
+
+    tokens: TokenService | None = None
+    """Who signs addresses of some of the hosts; None where files are public."""
+
+    stores: tuple[ObjectStore, ...] = ()
+    """Buckets that an `s3://` href may name, read with the user's own keys."""
+
+    reads_files: bool = True
+    """False where scenes are only counted and compared: hrefs are then neither checked nor kept."""
+
+    def find(self, asset: Document, base: str) -> str:
+        """Returns where the file of an asset is read: its href, or the first alternate that may be followed.
+
+        Args:
+            asset: The asset, with `alternate` (alternate assets extension) where the file has several addresses.
+            base: Path or address of the item.
+
+        Raises:
+            ItemError: It has no href, or none of them may be followed; the message is that of the first.
+        """
+        if not self.reads_files:
+            return ""
+        href = text(asset, "href")
+        if not href:
+            raise ItemError("unreadable", "an asset needs an href, got none; correct the item")
+        try:
+            return self.resolve(href, base)
+        except ItemError:
+            others = mapping(asset, "alternate")
+            for name in sorted(others):
+                try:
+                    return self.resolve(text(mapping(others, name), "href"), base)
+                except ItemError:
+                    continue
+            raise
 
     def resolve(self, href: str, base: str) -> str:
         """Returns an href as an absolute path or address, checked.
@@ -44,6 +84,8 @@ class Provider:
             return self._local(href, base)
         address = urljoin(base, href) if urlsplit(base).scheme else href
         parts = urlsplit(address)
+        if parts.scheme == "s3" and any(store.bucket == parts.netloc for store in self.stores):
+            return self._stored(address)
         if parts.scheme not in self.schemes:
             allowed = ", ".join(self.schemes) or "no scheme, only local paths"
             raise ItemError(
@@ -54,6 +96,13 @@ class Provider:
             raise ItemError(
                 "unreadable", f"{self.name} allows {allowed}, got {parts.hostname!r} in {href!r}; not followed"
             )
+        # a signature that somebody left in an item ends soon and is no business of a record
+        return parts._replace(query="").geturl() if self.tokens and parts.hostname in self.tokens.hosts else address
+
+    def _stored(self, address: str) -> str:
+        store = next(store for store in self.stores if store.bucket == urlsplit(address).netloc)
+        if store.keys() is None:
+            raise ItemError("refused", f"reading {address!r} takes keys; {store.lacking()}")
         return address
 
     def _local(self, href: str, base: str) -> str:
@@ -70,21 +119,91 @@ class Provider:
         return str(target)
 
 
+AWS_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+def _requester_pays(bucket: str, region: str) -> ObjectStore:
+    endpoint = f"https://s3.{region}.amazonaws.com"
+    return ObjectStore(bucket=bucket, endpoint=endpoint, region=region, variables=AWS_VARIABLES, requester_pays=True)
+
+
 EARTH_SEARCH = Provider(
     name="earth-search",
     endpoint="https://earth-search.aws.element84.com/v1",
     hosts=(
-        "earth-search.aws.element84.com",
         "e84-earth-search-sentinel-data.s3.us-west-2.amazonaws.com",
+        "earth-search.aws.element84.com",
         "sentinel-cogs.s3.us-west-2.amazonaws.com",
     ),
     # every band stands twice in sentinel-2-l2a: as a COG over https, and as JPEG 2000 in a bucket whose reader pays
     ignored_suffixes=("-jp2",),
+    # storage:region and storage:requester_pays of the items of sentinel-1-grd and landsat-c2-l2
+    stores=(_requester_pays("sentinel-s1-l1c", "eu-central-1"), _requester_pays("usgs-landsat", "us-west-2")),
 )
 """Element 84, STAC API v1. No rate is published: four requests a second are this program's own courtesy."""
 
-PROVIDERS = {provider.name: provider for provider in (EARTH_SEARCH,)}
-"""APIs by the name that a region may use. Others are left out until a reader for their signed hrefs exists."""
+PLANETARY_COMPUTER = Provider(
+    name="planetary-computer",
+    endpoint="https://planetarycomputer.microsoft.com/api/stac/v1",
+    hosts=(
+        "landsateuwest.blob.core.windows.net",
+        "modiseuwest.blob.core.windows.net",
+        "naipeuwest.blob.core.windows.net",
+        "sentinel1euwest.blob.core.windows.net",
+        "sentinel1euwestrtc.blob.core.windows.net",
+        "sentinel2l2a01.blob.core.windows.net",
+    ),
+    tokens=TokenService(
+        endpoint="https://planetarycomputer.microsoft.com/api/sas/v1/token",
+        hosts=(
+            "landsateuwest.blob.core.windows.net",
+            "modiseuwest.blob.core.windows.net",
+            "naipeuwest.blob.core.windows.net",
+            "sentinel1euwest.blob.core.windows.net",
+            "sentinel1euwestrtc.blob.core.windows.net",
+            "sentinel2l2a01.blob.core.windows.net",
+        ),
+        key_variable="PC_SDK_SUBSCRIPTION_KEY",
+    ),
+)
+"""Microsoft, STAC API. Files are read with a signature that anybody gets; no rate is published."""
+
+COPERNICUS = Provider(
+    name="cdse",
+    endpoint="https://stac.dataspace.copernicus.eu/v1",
+    hosts=("stac.dataspace.copernicus.eu",),
+    stores=(
+        ObjectStore(
+            bucket="eodata",
+            endpoint="https://eodata.dataspace.copernicus.eu",
+            region="default",
+            variables=("CDSE_S3_ACCESS_KEY", "CDSE_S3_SECRET_KEY", "CDSE_S3_SESSION_TOKEN"),
+            reads_per_second=2000 / 60,
+        ),
+    ),
+)
+"""Copernicus Data Space Ecosystem, STAC API. Anybody may search. Files are read from s3://eodata with keys of an
+account there; their https alternates ask for a login token in a header, which no address can carry: not followed.
+Quotas (documentation.dataspace.copernicus.eu/Quotas.html, general users): 2,000 requests a minute over S3 and STAC
+together, 4 connections at a time, 12 TB a month."""
+
+PROVIDERS = {provider.name: provider for provider in (COPERNICUS, EARTH_SEARCH, PLANETARY_COMPUTER)}
+"""APIs by the name that a region may use."""
+
+
+def reading_rate(scheme: str, host: str) -> tuple[str, float] | None:
+    """Returns name and requests a second of the service behind a file's address, None where it names no limit.
+
+    Args:
+        scheme: `https` or `s3`.
+        host: Host, or bucket of an `s3://` address.
+    """
+    for provider in PROVIDERS.values():
+        for store in provider.stores:
+            named = store.bucket if scheme == "s3" else urlsplit(store.endpoint).hostname
+            if named == host and store.reads_per_second:
+                return store.endpoint, store.reads_per_second
+    return None
 
 
 def static_provider(root: Path) -> Provider:

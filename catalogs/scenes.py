@@ -21,9 +21,11 @@ SkipReason = Literal[
     "misregistered",
     "damaged",
     "refused",
+    "held_back",
 ]
 """`quarantined`: its metadata and its pixels contradict each other; `misregistered`: too far from the reference;
-`damaged`: a file is truncated or its checksum is wrong; `refused`: the server denies access."""
+`damaged`: a file is truncated or its checksum is wrong; `refused`: the server denies access.
+`held_back`: the date that it belongs to holds a scene that the search did not find."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,16 @@ class Scene:
 
     product_type: str = ""
     """`sar:product_type` (GRD, RTC, SLC) or `processing:level`, as the item says it."""
+
+    acquisition_id: str = ""
+    """What all versions of this acquisition have in common, in every catalogue: told from the product's name, '' where
+    the item does not give it."""
+
+    generated: datetime | None = None
+    """When the product was made, UTC; None where the item does not say."""
+
+    tier: str = ""
+    """Landsat's collection category: `T1`, `T2` or `RT`."""
 
     annotations: tuple[Annotation, ...] = ()
     """Sorted by (kind, band, swath). Those whose address may not be followed are left out."""

@@ -9,14 +9,26 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from catalogs.sensor_product import Group, Product
+from catalogs.sensor_response import SatelliteResponse
+
 if TYPE_CHECKING:
     from catalogs.scenes import Scene
 
-BandKind = Literal["reflectance", "power", "mask"]
-Group = Literal["l8", "modis", "s1", "s2", "slc", "vhr"]
-"""Groups of a cube, as `pipelines.schema` has them."""
+BandKind = Literal["reflectance", "power", "mask", "temperature", "number"]
 
-SENSOR_NAMES = ("sentinel-1-csar", "sentinel-2-msi")
+SENSOR_NAMES = (
+    "capella-xsar",
+    "gaofen-2-pms",
+    "gaofen-3-csar",
+    "landsat-oli-tirs",
+    "modis",
+    "naip-aerial",
+    "sentinel-1-csar",
+    "sentinel-2-msi",
+    "worldview-2",
+    "worldview-3",
+)
 """Every sensor that has a table, sorted."""
 
 
@@ -31,10 +43,10 @@ class Band:
     """STAC common name, '' where there is none."""
 
     kind: BandKind
-    """What a pixel means: surface reflectance, linear backscatter power, or class numbers."""
+    """What a pixel means: reflectance, linear backscatter power, classes or bits, kelvin, or image numbers."""
 
     wavelength_nm: float | None
-    """Centre, of the carrier for radar; None for a mask."""
+    """Centre, of the carrier for radar; None for a mask, and where it is not published."""
 
     fwhm_nm: float | None
     """Full width at half maximum of the response; None for radar and masks."""
@@ -51,6 +63,18 @@ class Band:
     source: tuple[str, ...]
     """Ids of the documents that the numbers are from, see `Sensor.sources`."""
 
+    saturation_bit: int | None = None
+    """Bit of the sensor's saturation plane that stands for this band."""
+
+    radiance_gain: float | None = None
+    """Gain of the band after the operator's calibration, on top of the factors in the image's own metadata."""
+
+    radiance_offset: float | None = None
+    """Likewise, W m-2 sr-1 um-1."""
+
+    solar_irradiance: float | None = None
+    """Mean irradiance of the sun over the band at one astronomical unit, W m-2 um-1."""
+
     def __post_init__(self) -> None:
         if self.kind not in get_args(BandKind):
             raise ValueError(f"kind of a band is one of {get_args(BandKind)}, got {self.kind!r}; correct the facts")
@@ -66,7 +90,7 @@ class Sensor:
 
     name: str
     group: Group
-    """Group of the cube that its scenes go to."""
+    """Group of the cube that its scenes go to where no product says another."""
 
     constellations: tuple[str, ...]
     satellites: tuple[str, ...]
@@ -98,6 +122,13 @@ class Sensor:
     saturated: float | None = None
     """Digital number of a saturated pixel."""
 
+    products: tuple[Product, ...] = ()
+    responses: tuple[SatelliteResponse, ...] = ()
+    """Of the satellites whose bands differ from each other."""
+
+    foreign_satellites: tuple[str, ...] = ()
+    """Satellites of other sensors whose scenes stand in the same collections."""
+
     @property
     def polarisations(self) -> tuple[str, ...]:
         """Ids of the radar bands, empty for an optical sensor."""
@@ -115,6 +146,20 @@ class Sensor:
         raise KeyError(f"{self.name} has the bands {[b.id for b in self.bands]}, got {band_id!r}; use one of them")
 
 
+    def product(self, collection: str, product_type: str) -> Product | None:
+        """Returns the product that an item holds, by its type and else by its collection; None where neither tells."""
+        by_type = (product for product in self.products if product_type.upper() in product.types)
+        by_collection = (product for product in self.products if collection in product.collections)
+        return next(by_type, None) or next(by_collection, None)
+
+    def wavelength_nm(self, band_id: str, satellite: str) -> float | None:
+        """Returns the centre of a band on one satellite, that of the specification where none is known for it."""
+        for response in self.responses:
+            if response.satellite == satellite.lower() and band_id in response.wavelength_nm:
+                return response.wavelength_nm[band_id]
+        return self.band(band_id).wavelength_nm
+
+
 @functools.cache
 def load_sensor(name: str) -> Sensor:
     """Returns the facts about one sensor.
@@ -128,7 +173,7 @@ def load_sensor(name: str) -> Sensor:
     if name not in SENSOR_NAMES:
         raise KeyError(f"a sensor is one of {list(SENSOR_NAMES)}, got {name!r}; use a known one or add its facts")
     table = tomllib.loads(resources.files("catalogs").joinpath("facts", f"{name}.toml").read_text(encoding="utf-8"))
-    radiometry = table["radiometry"]
+    radiometry = table.get("radiometry", {})
     return Sensor(
         name=table["name"],
         group=table["group"],
@@ -144,13 +189,20 @@ def load_sensor(name: str) -> Sensor:
         offset=radiometry.get("offset"),
         offset_since_baseline=radiometry.get("offset_since_baseline", ""),
         saturated=radiometry.get("saturated"),
+        products=tuple(_product(entry) for entry in table["products"]),
+        responses=tuple(
+            SatelliteResponse(**{"fwhm_nm": {}, **entry, "source": tuple(entry["source"])})
+            for entry in table.get("responses", ())
+        ),
+        foreign_satellites=tuple(table.get("foreign_satellites", ())),
     )
 
 
 def sensors_of(collection: str, properties: Mapping[str, object]) -> tuple[Sensor, ...]:
     """Returns the sensors that an item holds data of, none where they are unknown.
 
-    A collection id that a table lists decides. Otherwise the item's `platform` or `constellation` does, and where
+    A collection id that a table lists decides, unless the item names a satellite that the table knows as another
+    sensor's. Otherwise the item's `platform` or `constellation` does, and where
     it has neither of them, its `instruments`.
 
     Args:
@@ -160,7 +212,8 @@ def sensors_of(collection: str, properties: Mapping[str, object]) -> tuple[Senso
     sensors = tuple(load_sensor(name) for name in SENSOR_NAMES)
     by_collection = tuple(sensor for sensor in sensors if collection in sensor.collections)
     if by_collection:
-        return by_collection
+        platform = _spelling(properties.get("platform"))
+        return tuple(sensor for sensor in by_collection if platform not in sensor.foreign_satellites)
     named = {_spelling(properties.get(field)) for field in ("platform", "constellation")} - {""}
     if named:
         return tuple(sensor for sensor in sensors if named & {*sensor.satellites, *sensor.constellations})
@@ -185,12 +238,20 @@ def sensor_of(collection: str, properties: Mapping[str, object]) -> Sensor:
     )
 
 
-def group_of(scene: Scene) -> Group:
-    """Returns the group of a cube that a scene goes to."""
-    return load_sensor(scene.sensor).group
+def group_of(scene: Scene) -> Group | None:
+    """Returns the group of a cube that a scene goes to; None where no group takes its product."""
+    sensor = load_sensor(scene.sensor)
+    product = sensor.product(scene.collection, scene.product_type)
+    return sensor.group if product is None else product.group
+
+
+def _product(entry: Mapping[str, Any]) -> Product:
+    lists = {name: tuple(entry[name]) for name in ("types", "collections", "source") if name in entry}
+    return Product(**{**entry, **lists})
 
 
 def _band(entry: Mapping[str, Any], radiometry: Mapping[str, Any]) -> Band:
+    nodata = entry.get("nodata") if entry["kind"] == "mask" else entry.get("nodata", radiometry.get("nodata"))
     return Band(
         id=entry["id"],
         common_name=entry["common_name"],
@@ -198,9 +259,13 @@ def _band(entry: Mapping[str, Any], radiometry: Mapping[str, Any]) -> Band:
         wavelength_nm=entry.get("wavelength_nm"),
         fwhm_nm=entry.get("fwhm_nm"),
         gsd_m=entry["gsd_m"],
-        nodata=entry.get("nodata", radiometry.get("nodata")),
+        nodata=nodata,
         aliases=tuple(entry["aliases"]),
         source=tuple(entry["source"]),
+        saturation_bit=entry.get("saturation_bit"),
+        radiance_gain=entry.get("radiance_gain"),
+        radiance_offset=entry.get("radiance_offset"),
+        solar_irradiance=entry.get("solar_irradiance"),
     )
 
 

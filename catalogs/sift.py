@@ -10,7 +10,7 @@ from catalogs.errors import ItemError
 from catalogs.fields import mapping
 from catalogs.footprint import area_of, areas_overlap, boxes_meet, item_bounds, item_rings
 from catalogs.instants import period_of
-from catalogs.item import FoundItem, ReadScene, read_scenes
+from catalogs.item import FoundItem, read_scenes
 from catalogs.resolve import resolve
 from catalogs.scenes import Scene, SceneOutcome, SceneSet, SkipReason
 from catalogs.sensors import load_sensor
@@ -43,7 +43,7 @@ def sift(
         required_bands: Bands that a scene must have, as far as its sensor knows them.
     """
     area = area_of((_closed(query.footprint),))
-    read: list[ReadScene] = []
+    read: list[Scene] = []
     skipped: list[SceneOutcome] = []
     terms: dict[str, str] = {}
     unmatched = 0
@@ -97,7 +97,7 @@ def _in_box(found: FoundItem, query: SceneQuery) -> bool:
 
 def _scenes(
     found: FoundItem, area: BaseGeometry, provider: Provider, required_bands: tuple[str, ...]
-) -> tuple[ReadScene, ...]:
+) -> tuple[Scene, ...]:
     if not areas_overlap(area_of(item_rings(found.document)), area):
         raise ItemError("outside", "the item's bbox meets the query's, its geometry misses the area")
     return read_scenes(found, provider, required_bands=required_bands)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 SNAPSHOT_VERSION = "2"
 """Layout of the file; another one is refused, never guessed at. 2: file size, checksum, shape and transform of assets,
-and annotations."""
+annotations, and what versions of an acquisition are told by."""
 
 VERSION_KEY, REST_KEY = b"ringmoe:snapshot_version", b"ringmoe:scene_set"
-TIMES = ("time", "time_start", "time_end")
+TIMES = ("time", "time_start", "time_end", "generated")
 
 GEO_METADATA = {
     "version": "1.1.0",
@@ -121,8 +121,8 @@ def _scene(row: dict[str, Any]) -> Scene:
 
     values = {name: value for name, value in row.items() if name != "bbox"}
     for name in TIMES:
-        instant: datetime = values[name]
-        values[name] = instant.astimezone(UTC)
+        instant: datetime | None = values[name]
+        values[name] = instant and instant.astimezone(UTC)
     values["footprint"] = tuple((float(x), float(y)) for x, y in shapely.from_wkb(row["footprint"]).exterior.coords)
     values["assets"] = tuple(_asset(entry) for entry in row["assets"])
     values["annotations"] = tuple(Annotation(**entry) for entry in row["annotations"])
@@ -170,6 +170,6 @@ def _schema() -> pa.Schema:
         **dict.fromkeys(numbers, number),
     }
     names = [field.name for field in dataclasses.fields(Scene)]
-    nullable = {"relative_orbit", "offset_applied", *numbers}
+    nullable = {"generated", "relative_orbit", "offset_applied", *numbers}
     fields = [pa.field(name, special.get(name, text), nullable=name in nullable) for name in names]
     return pa.schema([*fields, pa.field("bbox", bbox, nullable=False)])

@@ -39,7 +39,8 @@ SCENES = st.builds(
     assets=ASSETS, platform=TEXT, orbit_direction=TEXT, relative_orbit=st.none() | st.integers(0, 175),
     processing_baseline=TEXT, offset_applied=st.none() | st.booleans(), tile=TEXT, cloud_cover=NUMBER,
     sun_azimuth_deg=NUMBER, sun_elevation_deg=NUMBER, view_azimuth_deg=NUMBER, view_incidence_deg=NUMBER,
-    item_href=TEXT, product_type=TEXT, annotations=st.lists(ANNOTATIONS, max_size=2).map(tuple),
+    item_href=TEXT, product_type=TEXT, acquisition_id=TEXT, tier=TEXT,
+    generated=st.none() | INSTANT, annotations=st.lists(ANNOTATIONS, max_size=2).map(tuple),
 )  # fmt: skip
 SKIPPED = st.builds(
     SceneOutcome, id=TEXT, collection=TEXT, outcome=st.just("skipped"), reason=st.just("outside"), detail=TEXT

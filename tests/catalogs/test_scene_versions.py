@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from catalogs.item import ReadScene, read_scenes
+from catalogs.acquisition import acquisition_id
+from catalogs.item import read_scenes
 from catalogs.providers import EARTH_SEARCH
 from catalogs.resolve import resolve, version_of
 from catalogs.scenes import Asset, Scene
@@ -29,7 +30,7 @@ def scene(item_id, *, generated=None, **changes):
         "processing_baseline": "05.00",
         "product_type": "S2MSI2A",
     }
-    return ReadScene(scene=Scene(id=item_id, **(values | changes)), generated=generated)
+    return Scene(id=item_id, generated=generated, **(values | changes))
 
 
 def moved(ring, degrees):
@@ -86,7 +87,7 @@ def test_the_same_version_in_two_collections_is_a_duplicate():
 def test_the_later_generation_of_one_baseline_wins():
     first, second = datetime(2022, 1, 1, tzinfo=UTC), datetime(2022, 1, 2, tzinfo=UTC)
 
-    assert told(scene("a", generated=first), scene("b", generated=second)) == (["b"], [("a", "duplicate")])
+    assert told(scene("a", generated=first), scene("b", generated=second)) == (["b"], [("a", "superseded")])
 
 
 def test_an_unofficial_baseline_never_wins():
@@ -114,7 +115,7 @@ def radar(item_id, **changes):
         "processing_baseline": "",
         "product_type": "GRD",
     }
-    return scene(item_id, **(values | changes))
+    return scene(item_id, acquisition_id=acquisition_id(item_id, {}), **(values | changes))
 
 
 RADAR = "S1A_IW_GRDH_1SDV_20210809T173953_20210809T174018_039156_049F13"
@@ -157,4 +158,4 @@ def test_the_more_complete_of_two_equals_wins():
     fuller = (Asset(band="B04", href="/b04.tif"), Asset(band="SCL", href="/scl.tif"))
     entry = scene("z")
 
-    assert told(scene("a"), replace(entry, scene=replace(entry.scene, assets=fuller))) == (["z"], [("a", "duplicate")])
+    assert told(scene("a"), replace(entry, assets=fuller)) == (["z"], [("a", "duplicate")])

@@ -14,7 +14,7 @@ from catalogs.providers import EARTH_SEARCH, static_provider
 
 def read_one(entry, provider=EARTH_SEARCH, **options):
     (read,) = read_scenes(entry, provider, **options)
-    return read.scene
+    return read
 
 
 def test_stac_1_0_bands_are_read(item, found):
@@ -203,7 +203,7 @@ def test_a_pair_of_sensors_gives_two_scenes_with_their_own_times(shared_data):
     document = json.loads(path.read_text())
     entry = FoundItem(id=document["id"], collection=document["collection"], href=str(path), document=document)
 
-    radar, optical = (read.scene for read in read_scenes(entry, static_provider(shared_data / "catalog")))
+    radar, optical = read_scenes(entry, static_provider(shared_data / "catalog"))
 
     assert (radar.id, optical.id) == (f"{document['id']}#s1", f"{document['id']}#s2")
     assert (radar.platform, optical.platform) == ("sentinel-1a", "sentinel-2b")
