@@ -18,6 +18,7 @@ from pipelines.cube.verdict import Contradicted
 from pipelines.physics import Uncalibrated
 
 if TYPE_CHECKING:
+    from pipelines.cube.coregister import Registration
     from pipelines.cube.layer import Layer
     from pipelines.cube.load import Pixels
     from pipelines.cube.verdict import OnContradiction
@@ -73,6 +74,9 @@ class Source:
 
     notes: tuple[str, ...] = ()
     """What a reader should know besides how the pixels came to the grid."""
+
+    registration: Registration | None = None
+    """Where the scene lies against the reference of its group, None where it was not compared."""
 
     @property
     def rule_name(self) -> str:

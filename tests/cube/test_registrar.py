@@ -1,0 +1,84 @@
+"""Scenes written beside their place are measured, refused or moved back."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from made_scenes import GRID, optical_scene
+
+from pipelines.cube.coregister import CoregisterOptions
+from pipelines.cube.registrar import reference_of_source, registered
+from pipelines.cube.source import Skipped, prepare
+from pipelines.physics.shift import ShiftOptions
+
+SIZE = 200
+WIDE = dataclasses.replace(GRID, width=SIZE, height=SIZE)
+SMALL = ShiftOptions(window_px=96, max_windows=16)
+
+
+def ground(*, east_m=0.0, north_m=0.0, scale=10.0):
+    """Digital numbers of a landscape of blobs, moved on the ground without interpolation."""
+    rng = np.random.default_rng(11)
+    side = round(SIZE * 10 / scale)
+    y, x = ((np.mgrid[0:side, 0:side] + 0.5) * scale).astype(np.float64)
+    image = np.full((side, side), 2500.0)
+    for _ in range(300):
+        row_m, col_m, radius_m = *rng.uniform(0, SIZE * 10, 2), rng.uniform(25, 80)
+        squared = (y - row_m + north_m) ** 2 + (x - col_m - east_m) ** 2
+        image += rng.uniform(-1500, 1500) * np.exp(-squared / (2 * radius_m**2))
+    return np.clip(image, 1, 9000).round().astype("uint16")
+
+
+def source_of(folder, name, **shift):
+    bands = {"B04": ground(**shift), "B11": ground(**shift, scale=20.0)[: SIZE // 2, : SIZE // 2]}
+    scene = optical_scene(folder, name, bands={"B04": bands["B04"]})
+    coarse = optical_scene(folder, name, bands={"B11": bands["B11"]}, size=20.0)
+    scene = dataclasses.replace(scene, assets=(*scene.assets, *coarse.assets))
+    return prepare(scene, group="s2", bands=("B04", "B11"), grid=WIDE, chunk=SIZE)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    source = source_of(tmp_path_factory.mktemp("reference"), "first")
+    found = reference_of_source(source, "s2", CoregisterOptions(shift=SMALL))
+    assert found.band == "B04"
+    assert found.usable_share == 1.0
+    return found
+
+
+@pytest.mark.parametrize(("east_m", "north_m"), [(0.0, 0.0), (7.0, -4.0), (-23.0, 12.5)])
+def test_a_planted_shift_is_measured_in_metres(tmp_path, reference, east_m, north_m):
+    source = source_of(tmp_path, "late", east_m=east_m, north_m=north_m)
+    seen = registered(source, "s2", reference, CoregisterOptions(shift=SMALL)).registration
+    assert (seen.shift_x_m, seen.shift_y_m) == pytest.approx((east_m, north_m), abs=0.3)
+    assert seen.record["reference"] == "first"
+    assert not seen.applied
+
+
+def test_the_gate_refuses_what_lies_too_far(tmp_path, reference):
+    options = CoregisterOptions(action="gate", shift=SMALL)
+    near = source_of(tmp_path, "near", east_m=3.0)
+    assert registered(near, "s2", reference, options).registration.shift_x_m == pytest.approx(3.0, abs=0.3)
+    with pytest.raises(Skipped, match=r"within 5 m of first, far lies \+8\.\d m east") as refused:
+        registered(source_of(tmp_path, "far", east_m=8.0), "s2", reference, options)
+    assert refused.value.reason == "misregistered"
+    wide = dataclasses.replace(options, max_shift_m=10.0)
+    assert registered(source_of(tmp_path, "far", east_m=8.0), "s2", reference, wide).registration.length_m > 7
+
+
+def test_what_cannot_be_told_is_let_through_and_said(tmp_path, reference):
+    flat = optical_scene(tmp_path, "flat", bands={"B04": np.full((SIZE, SIZE), 3000, "uint16")})
+    source = prepare(flat, group="s2", bands=("B04", "B11"), grid=WIDE, chunk=SIZE)
+    for action in ("measure", "gate", "correct"):
+        seen = registered(source, "s2", reference, CoregisterOptions(action=action, shift=SMALL)).registration
+        assert math.isnan(seen.shift_x_m)
+        assert seen.record["shift_x_m"] is None
+        assert "must be usable" in seen.record["problem"]
+        assert not seen.applied
+
+
+@pytest.mark.parametrize("wrong", [{"action": "fix"}, {"max_shift_m": 0}, {"max_shift_m": math.inf}])
+def test_options_out_of_range_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"is one of|positive length"):
+        CoregisterOptions(**wrong)
