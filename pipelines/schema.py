@@ -149,12 +149,14 @@ class Reason(enum.IntFlag):
     OUTSIDE_SWATH = 1 << 10
     NOT_MASKED = 1 << 11
     CLOUD_BUFFER = 1 << 12
+    UNCALIBRATED = 1 << 13
+    """A calibration or noise table of the product holds no value there."""
 
 
 ADVISORY: Final = Reason.NOT_MASKED | Reason.SNOW
 """Bits that inform without making a pixel unusable."""
 
-PREDICTION_REASONS: Final = tuple(bit for bit in Reason if bit is not Reason.CLOUD_BUFFER)
+PREDICTION_REASONS: Final = tuple(bit for bit in Reason if bit < Reason.CLOUD_BUFFER)
 """Bits that predictions and products carry on: bits 12 to 15 are a product's own, see `without_buffer`."""
 
 REASON_DTYPE: Final = np.dtype("uint16")
@@ -207,10 +209,13 @@ def reason_attrs(bits: Iterable[Reason] = tuple(Reason)) -> dict[str, object]:
 def without_buffer(reason: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """Returns reasons of `PREDICTION_REASONS` alone: the margin around clouds counts as cloud.
 
+    What a product has no calibration for is an edge or has no data at all, and these bits stand beside it already.
+
     Args:
         reason: Bits of `Reason`, any shape; not changed.
     """
     buffer, cloud = np.uint16(int(Reason.CLOUD_BUFFER)), np.uint16(int(Reason.CLOUD))
+    reason = reason & ~np.uint16(int(Reason.UNCALIBRATED))
     margin = (reason & buffer) != 0
     return np.where(margin, (reason & ~buffer) | cloud, reason).astype(REASON_DTYPE, copy=False)
 

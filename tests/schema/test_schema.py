@@ -124,7 +124,7 @@ def test_reason_bits_are_distinct_and_fit_their_type():
 
 def test_reasons_named_by_the_contract_exist():
     named = {"nodata", "cloud", "cloud_shadow", "cirrus", "snow", "saturated", "border", "layover", "radar_shadow"}
-    named |= {"read_failed", "outside_swath", "not_masked", "cloud_buffer"}
+    named |= {"read_failed", "outside_swath", "not_masked", "cloud_buffer", "uncalibrated"}
     assert set(reason_attrs()["flag_meanings"].split()) == named
     assert {Reason.SNOW, Reason.NOT_MASKED} == set(ADVISORY)
 
@@ -136,6 +136,7 @@ def test_predictions_carry_the_margin_of_clouds_as_cloud():
     margin = every >= 1 << 12
     np.testing.assert_array_equal(carried[~margin], every[~margin])
     np.testing.assert_array_equal(carried[margin], (every[margin] - (1 << 12)) | int(Reason.CLOUD))
+    np.testing.assert_array_equal(without_buffer(every | np.uint16(int(Reason.UNCALIBRATED))), carried)
 
 
 def test_packed_range_leaves_the_fill_value_alone():
