@@ -16,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 
 from catalogs.errors import CatalogError
 from catalogs.providers import LOOPBACK, PROVIDERS
+from catalogs.rate import before_reading, hold
 from catalogs.signing import sign
 from pipelines.cube.read_fault import PASSING_FAULTS, RasterUnreadable, ReadFault, without_query
 from pipelines.cube.read_policy import ReadPolicy, read_policy
@@ -74,8 +75,9 @@ def fetch(href: str, start: int, stop: int) -> Piece:
     """Returns the bytes start to stop - 1 of a file.
 
     A fault that may pass (429, 5xx, no answer, a stalled or cut-off answer) is met by another try, after the wait that
-    the server asks for or a growing one. A refusal is met by a new signature, once. Redirects are followed to the hosts
-    of the same provider alone. No message holds a signed address.
+    the server asks for or a growing one; each waits its turn where the provider limits its rate. A refusal is met by a
+    new signature, once. Redirects are followed to the hosts of the same provider alone. No message holds a signed
+    address.
 
     Args:
         href: As a scene holds it, unsigned.
@@ -90,6 +92,7 @@ def fetch(href: str, start: int, stop: int) -> Piece:
     address = _signed(href, renew=False)
     while True:
         tries += 1
+        before_reading(href)
         try:
             return _ask(address, start, stop, policy)
         except _Fault as fault:
@@ -100,6 +103,8 @@ def fetch(href: str, start: int, stop: int) -> Piece:
             if not fault.passing or tries >= policy.num_tries:
                 told = f"{fault}, {tries} times" if tries > 1 and fault.passing else str(fault)
                 raise RasterUnreadable(href, told, fault.fault) from None  # its context would show a signed address
+            if fault.fault == "busy" and fault.wait_s > 0:
+                hold(href, min(fault.wait_s, policy.longest_wait_s))
             time.sleep(_wait_s(fault, tries, policy))
         address = _signed(href, renew=False)  # the wait may have outlived the signature
 
@@ -185,7 +190,7 @@ def _get(address: str, start: int, stop: int, policy: ReadPolicy) -> requests.Re
         raise _Fault("timeout", f"no answer within {policy.stall_s:g} s") from None
     except requests.exceptions.ConnectionError as error:
         if "RemoteDisconnected" in str(error) or "reset" in str(error):
-            raise _Fault("damaged", "the connection was cut off", passing=True) from None
+            raise _Fault("server", "the connection was closed without an answer") from None
         raise _Fault("timeout", "no connection") from None
     except (requests.exceptions.RequestException, ValueError):
         raise _Fault("refused", "the address is not one that can be asked") from None

@@ -102,7 +102,7 @@ def test_a_remote_file_reads_as_the_local_one(folder):
         ({"kind": "stall", "after_bytes": 100}, "timeout", "stalled after 100 of"),
         ({"kind": "trickle", "after_bytes": 100}, "timeout", "stalled"),
         ({"kind": "cut", "after_bytes": 100}, "damaged", "cut off after 100 of"),
-        ({"kind": "drop"}, "damaged", "cut off"),
+        ({"kind": "drop"}, "server", "without an answer, 3 times"),
         ({"kind": "wrong_range"}, "server", "it answered with 'bytes 1-"),
         ({"kind": "redirect", "location": "http://169.254.169.254/latest/meta-data"}, "refused", "redirects"),
         ({"kind": "redirect", "location": "https://example.org/a.tif?sig=secret"}, "refused", "another host"),
@@ -116,7 +116,7 @@ def test_every_fault_of_a_server_has_its_name(folder, rule, fault, words):
     assert found.fault == fault
     assert words in found.cause
     assert "secret" not in str(found)
-    passing = fault in PASSING_FAULTS or rule["kind"] in ("cut", "drop")
+    passing = fault in PASSING_FAULTS or rule["kind"] == "cut"
     assert server.asked["a.tif"] == (3 if passing else 4 if rule.get("location") == "/a.tif" else 1)
 
 
@@ -154,6 +154,16 @@ def test_a_server_says_how_long_to_wait(folder, monkeypatch):
         assert waits.pop() == waited
     assert remote._retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT") < 0
     assert remote._retry_after_s("soon") == 0.0
+
+
+def test_the_rate_of_the_provider_is_kept(folder, monkeypatch):
+    turns, holds = [], []
+    monkeypatch.setattr(remote, "before_reading", turns.append)
+    monkeypatch.setattr(remote, "hold", lambda href, seconds: holds.append((href, seconds)))
+    with serving(folder, kind="status", status=429, times=1, retry_after_s=0.03) as (server, href):
+        whole(href)
+    assert turns == [href] * server.asked["a.tif"]
+    assert holds == [(href, 0.03)]
 
 
 def test_nobody_listens(folder):
