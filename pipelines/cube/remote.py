@@ -223,8 +223,8 @@ def _status_fault(answer: requests.Response, start: int) -> _Fault:
 
 
 def _retry_after_s(value: str) -> float:
-    """Reads seconds or a date (RFC 9110 section 10.2.3); 0 where it is neither."""
-    if value.isdigit():
+    """Reads seconds or a date (RFC 9110 section 10.2.3); 0 where it is neither. Some servers write decimals."""
+    if value.replace(".", "", 1).isdecimal():
         return float(value)
     try:
         return (email.utils.parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
