@@ -238,11 +238,22 @@ def sensor_of(collection: str, properties: Mapping[str, object]) -> Sensor:
     )
 
 
-def group_of(scene: Scene) -> Group | None:
-    """Returns the group of a cube that a scene goes to; None where no group takes its product."""
+def group_of(scene: Scene) -> Group:
+    """Returns the group of a cube that a scene goes to.
+
+    Raises:
+        ValueError: No group takes its product; a search leaves such scenes out.
+    """
     sensor = load_sensor(scene.sensor)
     product = sensor.product(scene.collection, scene.product_type)
-    return sensor.group if product is None else product.group
+    if product is None:
+        return sensor.group
+    if product.group is None:
+        raise ValueError(
+            f"a scene goes to a group of the cube, {product.id} of {sensor.name} ({product.quantity}) to none, got "
+            f"{scene.id}; take another product"
+        )
+    return product.group
 
 
 def _product(entry: Mapping[str, Any]) -> Product:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -123,6 +124,10 @@ class Api:
     """Where the first page says that the second is, instead of the truth."""
 
     endless: bool = False
+    paging: str = "body"
+    """How the next page is asked for: `body` gives the whole question again, `merge` what changes in it (Planetary
+    Computer), `get` an address (Earth Search where it is asked by GET)."""
+
     methods: tuple[str, ...] = ("POST", "GET")
     asked: list[dict[str, Any]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
@@ -130,9 +135,13 @@ class Api:
 
     @property
     def provider(self) -> Provider:
-        hosts = (*EARTH_SEARCH.hosts, "127.0.0.1")
+        return self.like(EARTH_SEARCH)
+
+    def like(self, provider: Provider) -> Provider:
+        """The rules of a provider, its endpoint here."""
+        hosts = (*provider.hosts, "127.0.0.1")
         return replace(
-            EARTH_SEARCH, endpoint=self.address, hosts=hosts, schemes=("http", "https"), requests_per_second=1000.0
+            provider, endpoint=self.address, hosts=hosts, schemes=("http", "https"), requests_per_second=1000.0
         )
 
     def landing(self) -> dict[str, Any]:
@@ -155,14 +164,16 @@ class Api:
         number = int(asked.get("next", 0))
         reply: dict[str, Any] = {"type": "FeatureCollection", "features": self.pages[number], "links": []}
         if self.endless or number + 1 < len(self.pages):
-            follow = {
-                "rel": "next",
-                "href": self.next_href or f"{self.address}/search",
-                "method": "POST",
-                "merge": False,
-            }
-            reply["links"].append({**follow, "body": {**asked, "next": 0 if self.endless else number + 1}})
+            reply["links"].append(self._next(asked, 0 if self.endless else number + 1))
         return reply
+
+    def _next(self, asked: dict[str, Any], number: int) -> dict[str, Any]:
+        href = self.next_href or f"{self.address}/search"
+        if self.paging == "get":
+            return {"rel": "next", "href": f"{href}?next={number}", "method": "GET"}
+        if self.paging == "merge":
+            return {"rel": "next", "href": href, "method": "POST", "merge": True, "body": {"next": number}}
+        return {"rel": "next", "href": href, "method": "POST", "merge": False, "body": {**asked, "next": number}}
 
 
 PATIENCE = Patience(connect_s=2.0, read_s=2.0, backoff_s=0.01)
@@ -175,7 +186,8 @@ def api() -> Iterator[Api]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path.startswith("/search"):
-                self._search({"query": self.path})
+                fields = dict(parse_qsl(urlsplit(self.path).query))
+                self._search({"query": self.path} | ({"next": fields["next"]} if "next" in fields else {}))
             else:
                 self._reply(200, served.landing())
 

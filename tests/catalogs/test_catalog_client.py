@@ -4,8 +4,10 @@ import json
 import socket
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -15,7 +17,9 @@ from catalogs.providers import Provider
 from catalogs.search import search
 
 
-def test_pages_are_followed_to_the_end(api, item, query, patience):
+@pytest.mark.parametrize("paging", ["body", "merge", "get"])
+def test_pages_are_followed_to_the_end(api, item, query, patience, paging):
+    api.paging = paging
     api.pages = [[item("A")], [item("B", properties={"datetime": "2021-06-03T10:50:31Z"})]]
 
     answer = search_api(query, api.provider, patience=patience)
@@ -23,6 +27,7 @@ def test_pages_are_followed_to_the_end(api, item, query, patience):
     assert [scene.id for scene in answer.scenes] == ["A", "B"]
     assert answer.skipped == ()
     assert answer.unmatched == 0
+    assert len(api.asked) == 2
 
 
 def test_the_question_names_collections_box_and_time(api, item, query, patience):
@@ -78,6 +83,45 @@ def test_retry_after_is_honoured(api, item, query, patience):
     assert time.monotonic() - started >= 1.0
 
 
+def test_retry_after_may_be_a_date(api, item, query, patience):
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+    api.pages, api.faults = [[item()]], [(503, {"Retry-After": later})]
+    started = time.monotonic()
+
+    search_api(query, api.provider, patience=patience)
+
+    assert time.monotonic() - started >= 0.9  # a date has whole seconds
+
+
+def test_a_pause_asked_of_one_thread_holds_for_the_others(api, item, query, patience):
+    api.pages, api.faults = [[item()]], [(429, {"Retry-After": "1"})]
+    started, ended = time.monotonic(), []
+
+    def search_and_note(_):
+        answer = search_api(query, api.provider, patience=patience)
+        ended.append(time.monotonic() - started)
+        return len(answer.scenes)
+
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(search_and_note, 0)
+        time.sleep(0.3)
+        others = list(pool.map(search_and_note, range(2)))
+
+    assert [first.result(), *others] == [1, 1, 1]
+    assert min(ended) >= 1.0
+
+
+def test_two_searches_share_the_rate(api, item, query, patience):
+    api.pages = [[item()]]
+    slow = replace(api.provider, requests_per_second=12.5)
+    started = time.monotonic()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: search_api(query, slow, patience=patience), range(4)))
+
+    assert time.monotonic() - started >= 7 * 0.08  # four landing pages and four pages
+
+
 def test_a_retry_after_of_an_hour_does_not_hang_a_run(api, item, query, patience, monkeypatch):
     monkeypatch.setattr("catalogs.client.LONGEST_WAIT_S", 0.1)
     api.pages, api.faults = [[item()]], [(429, {"Retry-After": "3600"})]
@@ -95,10 +139,11 @@ def test_a_lasting_server_fault_is_a_transient_error_with_the_address(api, query
     assert len(api.faults) == 10 - 1 - patience.num_retries
 
 
-def test_a_refusal_is_not_tried_again(api, query, patience):
-    api.faults = [(400, {})] * 3
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_a_refusal_is_not_tried_again(api, query, patience, status):
+    api.faults = [(status, {"Retry-After": "1"})] * 3
 
-    with pytest.raises(CatalogError, match=r"400.*check the query") as caught:
+    with pytest.raises(CatalogError, match=rf"{status}.*check the query") as caught:
         search_api(query, api.provider, patience=patience)
 
     assert not caught.value.transient

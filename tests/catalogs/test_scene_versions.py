@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from catalogs.acquisition import acquisition_id
+from catalogs.acquisition import acquisition_id, landsat_tier
 from catalogs.item import read_scenes
 from catalogs.providers import EARTH_SEARCH
 from catalogs.resolve import resolve, version_of
@@ -159,3 +159,77 @@ def test_the_more_complete_of_two_equals_wins():
     entry = scene("z")
 
     assert told(scene("a"), replace(entry, assets=fuller)) == (["z"], [("a", "duplicate")])
+
+
+def landsat(item_id, **changes):
+    values = {
+        "collection": "landsat-c2-l2",
+        "sensor": "landsat-oli-tirs",
+        "platform": "landsat-9",
+        "tile": "084073",
+        "relative_orbit": None,
+        "processing_baseline": "02",
+        "product_type": "",
+        "acquisition_id": acquisition_id(item_id, {}),
+        "tier": landsat_tier(item_id, {}),
+    }
+    return scene(item_id, **(values | changes))
+
+
+def test_a_real_time_landsat_product_gives_way_to_the_final_one():
+    final, early = "LC09_L2SP_084073_20250722_20250805_02_T1", "LC09_L2SP_084073_20250722_20250723_02_RT"
+
+    kept, (row,) = resolve([landsat(early, generated=datetime(2030, 1, 1, tzinfo=UTC)), landsat(final)])
+
+    assert [s.id for s in kept] == [final]
+    assert (row.id, row.reason, row.detail) == (early, "superseded", f"tier RT, {final} has T1")
+
+
+def test_landsat_products_are_told_by_satellite_level_place_and_day():
+    name = "LC09_L2SR_084073_20250722_02_T1"
+
+    assert told(landsat(name), landsat("LC09_L2SP_084073_20250722_20250805_02_T1"))[1] == [(name, "duplicate")]
+    others = ["LC08_L2SR_084073_20250722_02_T1", "LC09_L1TP_084073_20250722_02_T1", "LC09_L2SR_084074_20250722_02_T1"]
+    for number, other in enumerate(others):
+        beside = landsat(other, tile=f"08407{number}", time=TIME + timedelta(seconds=30 * number))
+        assert told(landsat(name, tile="084079"), beside)[1] == []
+
+
+def test_the_older_landsat_collection_is_superseded():
+    old, new = "LC08_L2SP_033032_20231008_01_T1", "LC08_L2SP_033032_20231008_02_T1"
+
+    assert told(landsat(old, processing_baseline="01"), landsat(new)) == ([new], [(old, "superseded")])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("S2B_MSIL2A_20250731T131909_N0511_R095_T20EPT_20250731T143919.SAFE", "S2B_L2A_20250731T131909_095_20EPT"),
+        ("S2A_MSIL2A_20190101T000001_R116_T59VPD_20201007T214657", "S2A_L2A_20190101T000001_116_59VPD"),
+        ("S2A_MSIL1C_20190101T000001_N0207_R116_T59VPD_20190101T020000", "S2A_L1C_20190101T000001_116_59VPD"),
+        (f"{RADAR}_6FF8_COG", RADAR),
+        (f"{RADAR}_6FF8.SAFE", RADAR),
+        (f"{RADAR}_rtc", f"{RADAR}_rtc"),
+        ("LC08_L2SP_033032_20231008_20231017_02_T1_SR", "L08_L2_033032_20231008"),
+        ("S2A_MSIL2A_20170613T101031_87_48", ""),  # a patch of BigEarthNet: not the whole product
+        ("S2B_20EPT_20250731_0_L2A", ""),
+    ],
+)
+def test_product_names_tell_the_acquisition(name, expected):
+    assert acquisition_id(name, {}) == expected
+    assert acquisition_id("another-id", {"s2:product_uri": name}) == expected
+
+
+def test_patches_of_one_product_are_all_kept():
+    left = scene("left", acquisition_id="S2A_L2A_20210601T105031_051_31UFS")
+    right = scene("right", acquisition_id="S2A_L2A_20210601T105031_051_31UFS", footprint=moved(RING, 0.9))
+
+    assert told(left, right) == (["left", "right"], [])
+
+
+def test_the_preferred_catalogue_breaks_a_tie():
+    a, b = scene("a"), scene("b", collection="other")
+
+    assert [s.id for s in resolve([b], [a])[0]] == ["b"]
+    assert [s.id for s in resolve([a], [b])[0]] == ["a"]
+    assert [s.id for s in resolve([scene("old", processing_baseline="02.14")], [a])[0]] == ["a"]
