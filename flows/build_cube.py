@@ -55,6 +55,7 @@ def build_options(config: RegionConfig, *, run_id: str = "") -> BuildOptions:
         bands_slc=config.bands.slc,
         chunk=config.cube.chunk,
         recipe=recipe_of(config),
+        on_contradiction=config.radiometry.on_contradiction,
         num_threads=config.workers,
         title=f"Co-registered Sentinel-1 and Sentinel-2 cube of {config.name}",
         run_id=run_id,

@@ -86,6 +86,15 @@ class CubeConfig(_Frozen):
     chunk: int = Field(default=512, ge=16, le=4096, description="Edge of a stored chunk, pixels.")
 
 
+class RadiometryConfig(_Frozen):
+    """What becomes of Sentinel-2 scenes whose pixels contradict their metadata; the verdict is stored in any case."""
+
+    on_contradiction: Literal["quarantine", "pixels", "metadata"] = Field(
+        default="quarantine",
+        description="quarantine: left out and reported; pixels, metadata: read by the convention of either.",
+    )
+
+
 class MaskConfig(_Frozen):
     """How clouds are masked beyond what the scenes' own masks say; the mask without its margin stays readable."""
 
@@ -150,6 +159,9 @@ class RegionConfig(_Frozen):
         default=None, description="Percent; cloudier scenes are skipped as too_cloudy. null keeps all."
     )
     cube: CubeConfig = CubeConfig()
+    radiometry: RadiometryConfig = RadiometryConfig()
+    nbar: bool = Field(default=False, description="Reflectance as seen from the nadir, by the c-factor.")
+    bandpass: bool = Field(default=False, description="Sentinel-2 reflectance in the bands of Landsat 8 OLI.")
     mask: MaskConfig = MaskConfig()
     inference: InferenceConfig = InferenceConfig()
     land_cover: LandCoverConfig = LandCoverConfig()

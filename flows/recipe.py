@@ -13,7 +13,24 @@ if TYPE_CHECKING:
 
 def recipe_of(config: RegionConfig) -> Recipe:
     """Returns the recipe of a region; a step that it does not ask for is None."""
-    return Recipe(cloud_probability=_cloud_probability(config), mask_buffer=_mask_buffer(config))
+    return Recipe(
+        cloud_probability=_cloud_probability(config),
+        mask_buffer=_mask_buffer(config),
+        nbar=_nadir_view() if config.nbar else None,
+        band_pass=_band_pass() if config.bandpass else None,
+    )
+
+
+def _nadir_view() -> Step:
+    from pipelines.physics.nbar import NadirView
+
+    return NadirView()
+
+
+def _band_pass() -> Step:
+    from pipelines.physics.bandpass import BandPass
+
+    return BandPass()
 
 
 def _cloud_probability(config: RegionConfig) -> Step | None:

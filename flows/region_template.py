@@ -31,6 +31,9 @@ output: out/haspengouw
 # max_cloud_cover: null            # percent; cloudier Sentinel-2 scenes are skipped as too_cloudy
 # bands: {s2: null, s1: null}      # e.g. {s2: [B02, B03, B04, B08], s1: [VV, VH]}; null takes what the model knows
 # cube: {chunk: 512}               # edge of a stored chunk, pixels
+# radiometry: {on_contradiction: quarantine}     # or pixels, or metadata: scenes whose pixels contradict their metadata
+# nbar: false                      # reflectance as seen from the nadir
+# bandpass: false                  # Sentinel-2 reflectance in the bands of Landsat 8 OLI
 # inference: {weights: nano, window: 128, stride: 96, chunk: 512, group: 4}
 # land_cover: {min_confidence: 0}  # percent; less sure pixels get no class
 # change: {threshold: null, min_area_px: 1}      # null takes the threshold that the checkpoint was validated with
