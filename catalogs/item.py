@@ -107,6 +107,12 @@ def _read_scene(
     found: FoundItem, provider: Provider, sensor: Sensor, chosen: tuple[BandAsset, ...], ring: Ring, *, alone: bool
 ) -> Scene:
     properties = mapping(found.document, "properties")
+    product_type = text(properties, *(RADAR_LEVEL if sensor.polarisations else OPTICAL_LEVEL))
+    product = sensor.product(found.collection, product_type)
+    if product is not None and product.group is None:
+        raise ItemError(
+            "uncalibrated", f"{product.id} of {sensor.name} ({product.quantity}) has no place in a cube; take another"
+        )
     assets = _assets(found, provider, sensor, chosen)
     name = PRODUCT_URI.search(f"{text(properties, 's2:product_uri')} {found.id}_")
     period = _period(properties, chosen)
@@ -131,7 +137,7 @@ def _read_scene(
         view_azimuth_deg=number(properties, "view:azimuth"),
         view_incidence_deg=number(properties, "view:incidence_angle"),
         item_href=_own_href(found),
-        product_type=text(properties, *(RADAR_LEVEL if sensor.polarisations else OPTICAL_LEVEL)),
+        product_type=product_type,
         acquisition_id=acquisition_id(found.id, properties),
         generated=optional_instant(properties, *GENERATED),
         tier=landsat_tier(found.id, properties),

@@ -145,7 +145,6 @@ class Sensor:
                 return band
         raise KeyError(f"{self.name} has the bands {[b.id for b in self.bands]}, got {band_id!r}; use one of them")
 
-
     def product(self, collection: str, product_type: str) -> Product | None:
         """Returns the product that an item holds, by its type and else by its collection; None where neither tells."""
         by_type = (product for product in self.products if product_type.upper() in product.types)

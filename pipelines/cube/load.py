@@ -54,14 +54,16 @@ class Plane:
 
     @property
     def dtype(self) -> np.dtype:
-        """Type it is read as: floats, uint8 and uint16 as they are, other integers as int32."""
+        """Type it is read as: floats, uint8 and uint16 as they are, other integers as int32, complex as complex64."""
+        if self.header.dtype.startswith("complex"):  # CInt16 is no type of numpy's
+            return np.dtype("complex64")
         stored = np.dtype(self.header.dtype)
         return stored if stored.kind == "f" or stored in (np.dtype("uint8"), np.dtype("uint16")) else np.dtype("int32")
 
     @property
     def fill(self) -> float:
         """Value where the raster has none: NaN in floats, else the item's nodata, else the file's, else 0."""
-        if self.dtype.kind == "f":
+        if self.dtype.kind in "fc":
             return math.nan
         declared = self.header.nodata if self.asset.nodata is None else self.asset.nodata
         return 0.0 if declared is None or not self._holds(declared) else float(declared)
@@ -73,9 +75,9 @@ class Plane:
         return nodata if nodata is not None and self._holds(nodata) else None
 
     def _holds(self, number: float) -> bool:
-        stored = np.dtype(self.header.dtype)
-        if stored.kind == "f":
+        if self.dtype.kind in "fc":
             return True
+        stored = np.dtype(self.header.dtype)
         limits = np.iinfo(stored)
         return math.isfinite(number) and limits.min <= number <= limits.max and number == int(number)
 

@@ -7,17 +7,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from catalogs.scenes import Scene, SceneOutcome, SkipReason
+from catalogs.sensors import load_sensor
 from pipelines.cube.errors import ReadFailed
+from pipelines.cube.failures import skip_reason
 from pipelines.cube.load import LazyScene, Plane, open_scene
 from pipelines.cube.plane import plane_of
 from pipelines.cube.recipe import Recipe, StepRun, crop, halo_of, run_of, with_halo
 from pipelines.cube.resampling import misses_grid
+from pipelines.cube.source_landsat import prepare_landsat
+from pipelines.cube.source_modis import prepare_modis
 from pipelines.cube.source_optical import OpticalConversion, prepare_optical, verify_optical
 from pipelines.cube.source_radar import prepare_radar
+from pipelines.cube.source_relative import prepare_relative
+from pipelines.cube.source_slc import prepare_complex
 from pipelines.cube.verdict import Contradicted
 from pipelines.physics import Uncalibrated
 
 if TYPE_CHECKING:
+    from catalogs.sensors import Sensor
     from pipelines.cube.coregister import Registration
     from pipelines.cube.layer import Layer
     from pipelines.cube.load import Pixels
@@ -115,8 +122,12 @@ class Source:
 
 
 _PREPARE: Final[Mapping[str, Callable[[Scene, tuple[str, ...], TargetGrid], Conversion]]] = {
+    "l8": prepare_landsat,
+    "modis": prepare_modis,
     "s1": prepare_radar,
     "s2": prepare_optical,
+    "slc": prepare_complex,
+    "vhr": prepare_relative,
 }
 
 
@@ -142,12 +153,16 @@ def prepare(
         on_contradiction: What to do where the pixels contradict the radiometric rule.
 
     Raises:
-        Skipped: `missing_asset` where it carries none of the bands, `uncalibrated`, `unreadable`, `outside` or
-            `quarantined`.
+        Skipped: `missing_asset` where it carries none of the bands, `uncalibrated`, `outside`,
+            `quarantined`, or by what could not be read `unreadable`, `damaged` or `refused`.
     """
     if not any(scene.asset(band) for band in bands):
         held = [asset.band for asset in scene.assets]
         raise Skipped("missing_asset", f"a scene carries one of the bands {list(bands)}, {scene.id} has {held}")
+    sensor = load_sensor(scene.sensor)
+    product = sensor.product(scene.collection, scene.product_type)
+    if product is not None and product.mask and group != "s2" and scene.asset(product.mask) is None:
+        raise Skipped("missing_asset", f"a {product.id} scene carries its mask {product.mask}, {scene.id} does not")
     run = run_of(recipe, scene, group=cast("Group", group), bands=bands, grid=grid)
     try:
         conversion = _PREPARE[group](scene, bands, grid)
@@ -162,8 +177,15 @@ def prepare(
     except Uncalibrated as error:
         raise Skipped("uncalibrated", str(error)) from error
     except ReadFailed as error:
-        raise Skipped("unreadable", str(error)) from error
-    return Source(scene=scene, bands=bands, lazy=lazy, conversion=conversion, run=run)
+        raise Skipped(skip_reason(error.fault), str(error)) from error
+    return Source(scene=scene, bands=bands, lazy=lazy, conversion=conversion, run=run, notes=_left_out(scene, sensor))
+
+
+def _left_out(scene: Scene, sensor: Sensor) -> tuple[str, ...]:
+    """Tells of the bands that are no quantity of the group."""
+    kinds = {band.id: band.kind for band in sensor.bands}
+    warm = [asset.band for asset in scene.assets if kinds.get(asset.band) == "temperature"]
+    return (f"{' '.join(warm)} left out: a temperature in kelvin, the group holds reflectance",) if warm else ()
 
 
 def _step_planes(run: StepRun, held: Mapping[str, Plane]) -> dict[str, Plane]:

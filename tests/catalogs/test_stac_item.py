@@ -185,7 +185,7 @@ def test_required_bands_are_asked_of_the_sensor_that_knows_them(item, found):
         ({"assets": {"red": {"href": None, "bands": [{"name": "B04"}]}}}, "href"),
         ({"assets": {"red": {"href": "x", "bands": "B04"}}}, "bands"),
         (
-            {"collection": "naip", "properties": {"platform": None, "constellation": None, "instruments": None}},
+            {"collection": "mine", "properties": {"platform": None, "constellation": None, "instruments": None}},
             "sensor",
         ),
     ],

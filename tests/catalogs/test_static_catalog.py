@@ -48,13 +48,13 @@ def test_the_belgian_region_accounts_for_every_item(shared_data):
 def test_collections_without_a_known_sensor_are_skipped_not_dropped(shared_data):
     query = asking(
         (-180.0, -90.0, 180.0, 90.0), datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC),
-        "sentinel-2-l2a", "sentinel-1-grd", "bigearthnet-s1-s2", "naip",
+        "sentinel-2-l2a", "sentinel-1-grd", "bigearthnet-s1-s2", "cop-dem-glo-30",
     )  # fmt: skip
 
     answer = search_static(query, shared_data / "catalog")
 
     assert len(answer.scenes) == 43 + 22 + 2 * 3  # each pair of BigEarthNet gives two
-    assert {(row.collection, row.reason) for row in answer.skipped} == {("naip", "unreadable")}
+    assert {(row.collection, row.reason) for row in answer.skipped} == {("cop-dem-glo-30", "unreadable")}
     assert len(answer.skipped) == 2
     assert answer.unmatched == 80 - 43 - 22 - 3 - 2
 
