@@ -18,7 +18,7 @@ _CLOUDY = np.uint16(int(Reason.CLOUD | Reason.CLOUD_SHADOW | Reason.CIRRUS))
 
 
 def best_pixel(
-    reason: NDArray[np.uint16], usable: NDArray[np.bool_], age: NDArray[np.float64], weights: Weights
+    clearance_px: NDArray[np.float32], usable: NDArray[np.bool_], age: NDArray[np.float64], weights: Weights
 ) -> NDArray[np.int16]:
     """Returns which date scores best at each pixel, -1 where none is usable; the earliest of equals.
 
@@ -27,17 +27,14 @@ def best_pixel(
     doi:10.1109/JSTARS.2012.2228167, with a ramp in place of its sigmoid.
 
     Args:
-        reason: (time, y, x) bits of `Reason`. A value depends on `reach_px` pixels around it.
+        clearance_px: (time, y, x) of `cloud_distance`.
         usable: (time, y, x).
         age: (time,) distance from the middle of the period over half its length, -1 to 1.
         weights: What counts how much.
-
-    Returns:
-        (y, x) int16.
     """
     score = np.full(usable.shape, -np.inf, dtype=np.float32)
     for date in range(usable.shape[0]):
-        clear = cloud_distance(reason[date], reach_px=weights.reach_px) / np.float32(weights.reach_px)
+        clear = clearance_px[date] / np.float32(weights.reach_px)
         timing = np.float32(weights.timing * (1 - abs(float(age[date]))))
         score[date] = np.where(usable[date], np.float32(weights.distance) * clear + timing, -np.inf)
     chosen: NDArray[np.int16] = score.argmax(axis=0).astype(np.int16)
@@ -49,7 +46,7 @@ def cloud_distance(reason: NDArray[np.uint16], *, reach_px: int) -> NDArray[np.f
     """Returns the distance in pixels from the nearest cloud, cirrus or shadow, at most `reach_px`.
 
     Args:
-        reason: (y, x) bits of `Reason`.
+        reason: (y, x) bits of `Reason`; a distance depends on `reach_px` pixels around it.
         reach_px: Distance from which on it no longer counts, at least 1.
     """
     cloudy = (reason & _CLOUDY) != 0

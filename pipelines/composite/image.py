@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pipelines.composite.best_pixel import best_pixel
+from pipelines.composite.mean import mean
 from pipelines.composite.median import median
 from pipelines.composite.medoid import medoid
 from pipelines.schema import Reason
@@ -48,6 +49,9 @@ class Observations:
     age: NDArray[np.float64]
     """(time,) distance from the middle of the period over half its length, -1 to 1."""
 
+    clearance_px: NDArray[np.float32] | None = None
+    """(time, y, x) distance to the nearest cloud, which the best pixel needs."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompositeImage:
@@ -57,13 +61,13 @@ class CompositeImage:
     """(band, y, x). Where nothing was usable: the least bad observation, which `reason` names as unusable."""
 
     reason: NDArray[np.uint16]
-    """(y, x) of the observation that was taken; of a median, the bits that all usable ones share."""
+    """(y, x) of the observation that was taken; of a mean or median, the bits that all usable ones share."""
 
     num_valid: NDArray[np.uint16]
     """(y, x): how many observations were usable."""
 
     source: NDArray[np.int16]
-    """(y, x): index of the date that was taken, -1 for a median and where there is no data."""
+    """(y, x): index of the date that was taken, -1 for a mean or median and where there is no data."""
 
 
 def composite_image(observations: Observations, options: CompositeOptions) -> CompositeImage:
@@ -77,8 +81,9 @@ def composite_image(observations: Observations, options: CompositeOptions) -> Co
     fallback = least_bad(observations.reason)
     source = np.where(num_valid > 0, _source(observations, options), fallback).astype(np.int16)
     values, reason = _taken(observations, source)
-    if options.method == "median":
-        middle = median(observations.values, observations.valid)
+    if options.method in {"mean", "median"}:
+        average = mean if options.method == "mean" else median
+        middle = average(observations.values, observations.valid)
         shared = np.bitwise_and.reduce(
             np.where(observations.valid, observations.reason, np.uint16(0xFFFF)), axis=0
         ).astype(np.uint16)
@@ -110,9 +115,10 @@ def _source(observations: Observations, options: CompositeOptions) -> NDArray[np
     if options.method == "medoid":
         return medoid(observations.values, observations.valid)
     if options.method == "best-pixel":
-        return best_pixel(observations.reason, observations.valid, observations.age, options.weights)
+        assert observations.clearance_px is not None, "the best pixel needs the distance to clouds"
+        return best_pixel(observations.clearance_px, observations.valid, observations.age, options.weights)
     first: NDArray[np.int16] = observations.valid.argmax(axis=0).astype(np.int16)
-    return first  # a median takes it for nothing but whether there is one
+    return first  # a mean or median only asks whether there is one
 
 
 def _taken(observations: Observations, source: NDArray[np.int16]) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:

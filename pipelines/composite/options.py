@@ -7,7 +7,8 @@ from typing import Literal, get_args
 
 from pipelines.composite.period import EPOCH, period_of
 
-Method = Literal["best-pixel", "median", "medoid", "first-valid"]
+Method = Literal["best-pixel", "median", "medoid", "first-valid", "mean"]
+RadarMethod = Literal["mean", "median", "first-valid"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +37,18 @@ class CompositeOptions:
     """`month`, `quarter`, `year`, or a number of days such as `10d`."""
 
     method: Method = "median"
+    """Of groups that clouds cover."""
+
+    radar_method: RadarMethod = "mean"
+    """Of groups that hold power: no cloud tells its dates apart."""
+
     weights: Weights = field(default_factory=Weights)
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
             raise ValueError(f"a method is one of {list(get_args(Method))}, got {self.method!r}; use one of them")
+        if self.radar_method not in get_args(RadarMethod):
+            raise ValueError(
+                f"a radar_method is one of {list(get_args(RadarMethod))}, got {self.radar_method!r}; use one of them"
+            )
         period_of(EPOCH, self.period)  # refuses an unknown length
-
-    @property
-    def halo_px(self) -> int:
-        """Pixels around a block that its values depend on."""
-        return self.weights.reach_px if self.method == "best-pixel" else 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import zarr
 
+from pipelines.cube.chunk_bytes import copy_date
 from pipelines.cube.encoding import (
     GRID_MAPPING,
     axis_attributes,
@@ -17,6 +19,7 @@ from pipelines.cube.encoding import (
 )
 from pipelines.cube.fields import STRING_COORDS, coord_attributes, image_fields, time_attributes
 from pipelines.cube.plan import StoredDate
+from pipelines.cube.stored_scene import stored_scene
 from pipelines.grid import blocks
 from pipelines.schema import PER_TIME_COORDS, SCHEMA_VERSION
 
@@ -84,10 +87,13 @@ def create_group(root: zarr.Group, template: GroupTemplate) -> zarr.Group:
 
 def stored_dates(group: zarr.Group) -> tuple[StoredDate, ...]:
     """Returns the dates of a group, in order."""
-    times, ids = values_of(group, "time"), values_of(group, "scene_ids")
-    return tuple(
-        StoredDate(time_us=int(time), scene_ids=tuple(str(text).split())) for time, text in zip(times, ids, strict=True)
-    )
+    names = ("time", "scene_ids", "radiometric_evidence", "processing_baseline", "lineage", "read_failures")
+    dates = []
+    for time, ids, told, baselines, lineage, failures in zip(*(values_of(group, name) for name in names), strict=True):
+        evidence = json.loads(str(told)) if told else {}
+        scenes = tuple(stored_scene(scene_id, evidence, str(baselines)) for scene_id in str(ids).split())
+        dates.append(StoredDate(time_us=int(time), scenes=scenes, lineage=str(lineage), read_failures=str(failures)))
+    return tuple(dates)
 
 
 def array_of(group: zarr.Group, name: str) -> zarr.Array[Any]:
@@ -102,8 +108,17 @@ def values_of(group: zarr.Group, name: str) -> NDArray[Any]:
     return np.asarray(array_of(group, name)[...])
 
 
+def image_arrays(group: zarr.Group) -> tuple[zarr.Array[Any], ...]:
+    """Returns the arrays of a group that hold an image a date, those of the schema and any others."""
+    named = sorted(group.arrays())
+    dims = {name: tuple(array.metadata.dimension_names or ()) for name, array in named}  # type: ignore[union-attr]
+    return tuple(array for name, array in named if dims[name][:1] == ("time",) and dims[name][-2:] == ("y", "x"))
+
+
 def make_room(group: zarr.Group, order: Sequence[int | None]) -> int:
     """Moves the images of the dates to their new places and returns the free index.
+
+    A date that goes before others moves their chunks as they are stored, undecoded; one that goes last moves none.
 
     Args:
         group: A group of a draft.
@@ -114,11 +129,10 @@ def make_room(group: zarr.Group, order: Sequence[int | None]) -> int:
     # leftward moves from the front, then rightward ones from the back: no source is overwritten before it is read
     leftward = [move for move in moves if move[1] < move[0]]
     rightward = [move for move in reversed(moves) if move[1] > move[0]]
-    for name in image_fields(group.basename):
-        array = array_of(group, name)
+    for array in image_arrays(group):
         array.resize((max(array.shape[0], len(order)), *array.shape[1:]))
         for old, new in (*leftward, *rightward):
-            _copy_date(array, old, new)
+            copy_date(array, old, array, new)
         array.resize((len(order), *array.shape[1:]))
     return free
 
@@ -148,16 +162,23 @@ def write_coords(
         array[:] = np.array(rows, dtype=object if name in STRING_COORDS else array.dtype)
 
 
+def create_time_coord(group: zarr.Group, name: str, num_dates: int) -> None:
+    """Makes one of PER_TIME_COORDS for so many dates, '' or NaN at each."""
+    text = name in STRING_COORDS
+    group.create_array(
+        name,
+        shape=(num_dates,),
+        chunks=(_TIME_CHUNK,),
+        dtype=str if text else np.dtype("float64"),
+        fill_value="" if text else float("nan"),
+        dimension_names=("time",),
+        attributes=coord_attributes(name),
+    )
+
+
 def chunk_blocks(group: zarr.Group, grid: TargetGrid) -> tuple[Block, ...]:
     """Returns the blocks of the grid that are whole chunks of the group."""
     return blocks(grid.shape, max(array_of(group, "valid").chunks[-2:]))
-
-
-def _copy_date(array: zarr.Array[Any], old: int, new: int) -> None:
-    rows = array.chunks[-2]
-    for row in range(0, array.shape[-2], rows):
-        part = slice(row, row + rows)
-        array[new, ..., part, :] = array[old, ..., part, :]
 
 
 def _create_time_coords(group: zarr.Group) -> None:
@@ -174,16 +195,7 @@ def _create_time_coords(group: zarr.Group) -> None:
         "time_bounds", shape=(0, 2), chunks=(_TIME_CHUNK, 2), dtype=integer, dimension_names=("time", "bounds")
     )
     for name in PER_TIME_COORDS:
-        text = name in STRING_COORDS
-        group.create_array(
-            name,
-            shape=(0,),
-            chunks=(_TIME_CHUNK,),
-            dtype=str if text else np.dtype("float64"),
-            fill_value="" if text else float("nan"),
-            dimension_names=("time",),
-            attributes=coord_attributes(name),
-        )
+        create_time_coord(group, name, 0)
 
 
 def _create_fixed_coords(group: zarr.Group, template: GroupTemplate) -> None:

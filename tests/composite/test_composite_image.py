@@ -8,12 +8,13 @@ from hypothesis.extra import numpy as hnp
 
 from pipelines.composite.best_pixel import best_pixel, cloud_distance
 from pipelines.composite.image import NO_SOURCE, Observations, composite_image, least_bad
+from pipelines.composite.mean import mean
 from pipelines.composite.median import median
 from pipelines.composite.medoid import medoid
 from pipelines.composite.options import CompositeOptions, Weights
 from pipelines.schema import Reason
 
-METHODS = ("best-pixel", "median", "medoid", "first-valid")
+METHODS = ("best-pixel", "median", "medoid", "first-valid", "mean")
 
 
 @st.composite
@@ -29,7 +30,8 @@ def stacks(draw):
 def observations(values, valid, reason=None):
     reason = np.where(valid, 0, int(Reason.CLOUD)).astype(np.uint16) if reason is None else reason
     age = np.linspace(-1, 1, len(values)) if len(values) > 1 else np.zeros(1)
-    return Observations(values=values, reason=reason, valid=valid, age=age)
+    clearance = np.stack([cloud_distance(date, reach_px=50) for date in reason])
+    return Observations(values=values, reason=reason, valid=valid, age=age, clearance_px=clearance)
 
 
 @settings(deadline=None)
@@ -44,6 +46,18 @@ def test_the_median_is_that_of_each_pixel(stack):
             assert seen[band, row, col] == pytest.approx(np.median(here.astype(np.float64)), rel=1e-6, abs=1e-7)
         else:
             assert np.isnan(seen[band, row, col])
+
+
+@settings(deadline=None)
+@given(stacks())
+def test_the_mean_is_that_of_each_pixel(stack):
+    values, usable = stack
+    seen = mean(values, usable)
+    for band, row, col in np.ndindex(seen.shape):
+        here = values[usable[:, row, col], band, row, col].astype(np.float64)
+        here = here[~np.isnan(here)]
+        expected = here.mean() if len(here) else np.nan
+        assert seen[band, row, col] == pytest.approx(expected, rel=1e-6, abs=1e-7, nan_ok=True)
 
 
 def test_the_median_of_many_strips_is_that_of_one(monkeypatch):
@@ -81,7 +95,8 @@ def test_the_best_pixel_is_far_from_clouds_then_near_the_middle():
     reason = np.zeros((3, 1, 9), np.uint16)
     reason[1, 0, 0] = int(Reason.CLOUD)
     usable = reason == 0
-    chosen = best_pixel(reason, usable, np.array([-0.9, 0.0, 0.5]), Weights(distance=1.0, timing=0.5, reach_px=5))
+    clearance = np.stack([cloud_distance(date, reach_px=5) for date in reason])
+    chosen = best_pixel(clearance, usable, np.array([-0.9, 0.0, 0.5]), Weights(distance=1.0, timing=0.5, reach_px=5))
     assert chosen[0].tolist() == [2, 2, 2, 2, 1, 1, 1, 1, 1]  # by 4 pixels from the cloud timing outweighs it
 
 
@@ -155,7 +170,8 @@ def test_the_worst_reason_of_a_date_ranks_it():
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"method": "mean"}, "a method is one of"),
+        ({"method": "mode"}, "a method is one of"),
+        ({"radar_method": "medoid"}, "a radar_method is one of"),
         ({"period": "fortnight"}, "a period is one of"),
         ({"period": "0d"}, "a period is one of"),
     ],

@@ -1,0 +1,113 @@
+"""Which composites a cube lacks: pure comparison of its dates with what was made of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pipelines.composite.period import gather
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pipelines.composite.options import CompositeOptions
+    from pipelines.composite.period import Period
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateFacts:
+    """One date of the cube that composites are made from."""
+
+    time_us: int
+    """Microseconds since 1970-01-01 UTC."""
+
+    identity: str
+    """Everything that tells its pixels from those of another version of the date."""
+
+    @property
+    def time(self) -> datetime:
+        """The same as an instant."""
+        return EPOCH + timedelta(microseconds=self.time_us)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedComposite:
+    """One image to be made."""
+
+    period: Period
+    members: tuple[int, ...]
+    """Indices of the dates, in order of time."""
+
+    times: tuple[datetime, ...]
+    """Of the members."""
+
+    record: str
+    """JSON for `processing`: equal records, equal images."""
+
+    @property
+    def time_us(self) -> int:
+        """The middle of the period."""
+        return microseconds(self.period.middle)
+
+    @property
+    def bounds_us(self) -> tuple[int, int]:
+        """Start and end of the period."""
+        return microseconds(self.period.start), microseconds(self.period.end)
+
+    @property
+    def ages(self) -> tuple[float, ...]:
+        """Distance of each member from the middle of the period over half its length, -1 to 1."""
+        half = (self.period.end - self.period.start) / 2
+        return tuple((time - self.period.middle) / half for time in self.times)
+
+
+def microseconds(time: datetime) -> int:
+    """Returns an instant as whole microseconds since 1970-01-01 UTC."""
+    return (time - EPOCH) // timedelta(microseconds=1)
+
+
+def plan_composites(
+    dates: Sequence[DateFacts], options: CompositeOptions, *, method: str, stored: Mapping[int, str]
+) -> tuple[PlannedComposite, ...]:
+    """Returns the composites that are missing or whose dates have changed, in order of time.
+
+    Args:
+        dates: Of one group of the cube.
+        options: Period and weights.
+        method: The method that the group's kind takes.
+        stored: Records of the composites that exist, by time in microseconds.
+    """
+    planned = []
+    for period, members in gather([date.time for date in dates], options.period).items():
+        composite = PlannedComposite(
+            period=period,
+            members=members,
+            times=tuple(dates[index].time for index in members),
+            record=_record([dates[index] for index in members], options, method),
+        )
+        if stored.get(composite.time_us) != composite.record:
+            planned.append(composite)
+    return tuple(planned)
+
+
+def _record(members: Sequence[DateFacts], options: CompositeOptions, method: str) -> str:
+    described: dict[str, object] = {"period": options.period, "method": method}
+    if method == "best-pixel":
+        weights = options.weights
+        described["weights"] = {
+            "distance": weights.distance,
+            "timing": weights.timing,
+            "reach_px": weights.reach_px,
+        }
+    identity = hashlib.sha256(json.dumps([date.identity for date in members]).encode()).hexdigest()
+    record = {
+        "composite": described,
+        "members": [date.time.isoformat() for date in members],
+        "members_sha256": identity,
+    }
+    return json.dumps(record, sort_keys=True)
