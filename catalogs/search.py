@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catalogs.errors import CatalogError
-from catalogs.providers import PROVIDERS, unlisted_provider
+from catalogs.providers import PROVIDERS, Provider, static_provider, unlisted_provider
 
 if TYPE_CHECKING:
     from catalogs.query import SceneQuery
@@ -27,20 +27,44 @@ def search(query: SceneQuery, source: str | Path, *, required_bands: tuple[str, 
     Raises:
         CatalogError: The catalogue does not exist, does not answer, or is not a STAC catalogue.
     """
-    name = str(source)
-    if name in PROVIDERS:
-        provider = PROVIDERS[name]
-    elif "://" in name:
-        endpoints = {provider.endpoint.rstrip("/"): provider for provider in PROVIDERS.values()}
-        try:
-            provider = endpoints.get(name.rstrip("/")) or unlisted_provider(name)
-        except ValueError as cause:
-            raise CatalogError(str(cause)) from cause
-    else:
+    if not is_api(source):
         return _search_disk(query, Path(source), required_bands)
     from catalogs.client import search_api
 
-    return search_api(query, provider, required_bands=required_bands)
+    return search_api(query, api_provider(source), required_bands=required_bands)
+
+
+def is_api(source: str | Path) -> bool:
+    """Returns whether a source is a provider's name or an address, and not a path on this machine."""
+    return str(source) in PROVIDERS or "://" in str(source)
+
+
+def api_provider(source: str | Path) -> Provider:
+    """Returns the rules of an API by its name or address.
+
+    Raises:
+        CatalogError: The address may not be asked.
+    """
+    name = str(source)
+    if name in PROVIDERS:
+        return PROVIDERS[name]
+    endpoints = {provider.endpoint.rstrip("/"): provider for provider in PROVIDERS.values()}
+    try:
+        return endpoints.get(name.rstrip("/")) or unlisted_provider(name)
+    except ValueError as cause:
+        raise CatalogError(str(cause)) from cause
+
+
+def provider_of(source: str | Path) -> Provider:
+    """Returns which files the scenes of a source may point at, without asking it.
+
+    Raises:
+        CatalogError: The address may not be asked.
+    """
+    if is_api(source):
+        return api_provider(source)
+    path = Path(source)
+    return static_provider(path if path.is_dir() else path.parent)
 
 
 def _search_disk(query: SceneQuery, path: Path, required_bands: tuple[str, ...]) -> SceneSet:

@@ -38,6 +38,9 @@ for command in (models, routing, prune, distil):
 
 RegionArgument = Annotated[Path, typer.Argument(metavar="REGION.yaml", help="The region's YAML file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+ScenesOption = Annotated[
+    Path | None, typer.Option("--scenes", help="scenes.parquet of an earlier run: nothing is searched.")
+]
 
 
 def main() -> None:
@@ -87,9 +90,9 @@ def schema() -> None:
 
 
 @app.command()
-def plan(region: RegionArgument, as_json: JsonOption = False) -> None:
+def plan(region: RegionArgument, as_json: JsonOption = False, scenes: ScenesOption = None) -> None:
     """Show what a run would do: scenes, dates, grid and bytes. Writes nothing."""
-    config = _load(region)
+    config = _with_scenes(_load(region), scenes)
     from flows.plan import plan_region, plan_text
 
     with _stage_faults(), redirect_stdout(sys.stderr):
@@ -104,9 +107,10 @@ def run(
     server: Annotated[
         bool, typer.Option("--server", help="Run as Prefect flows: on PREFECT_API_URL, or on a server started here.")
     ] = False,
+    scenes: ScenesOption = None,
 ) -> None:
     """Run a region: search, cube, inference, products, catalogue. Exit 0; 1 if it failed; 2 for a wrong region."""
-    config = _load(region)
+    config = _with_scenes(_load(region), scenes)
     report = _run(config, server=server)
     if as_json:
         sys.stderr.flush()
@@ -154,6 +158,14 @@ def _load(path: Path) -> RegionConfig:
         return load_region(path)
     except ConfigError as error:
         _wrong(str(error))
+
+
+def _with_scenes(config: RegionConfig, scenes: Path | None) -> RegionConfig:
+    if scenes is None:
+        return config
+    if not scenes.is_file():
+        _wrong(f"--scenes must be the scenes.parquet of an earlier run, got {scenes}, which is no file")
+    return config.model_copy(update={"scenes": scenes.absolute()})
 
 
 def _run(config: RegionConfig, *, server: bool) -> RunReport:

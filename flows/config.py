@@ -152,6 +152,9 @@ class RegionConfig(_Frozen):
     resolution: Annotated[float, Field(gt=0, description="Metres; the bounds are snapped outward to it.")] = 10.0
     time: TimeConfig
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    scenes: Path | None = Field(
+        default=None, description="A scene set of an earlier run (scenes.parquet): it answers and nothing is searched."
+    )
     products: tuple[Product, ...] = Field(default=PRODUCTS, min_length=1)
     output: Path = Field(description="Folder of the results, made where it is absent.")
     bands: BandsConfig = BandsConfig()

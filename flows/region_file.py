@@ -96,7 +96,14 @@ def _absolute(config: RegionConfig, folder: Path) -> RegionConfig:
     inference = config.inference
     if "/" in inference.weights or inference.weights.endswith(".safetensors"):
         inference = inference.model_copy(update={"weights": str(resolve(inference.weights))})
-    update = {"output": resolve(config.output), "sources": tuple(sources), "area": area, "inference": inference}
+    scenes = None if config.scenes is None else resolve(config.scenes)
+    update = {
+        "output": resolve(config.output),
+        "scenes": scenes,
+        "sources": tuple(sources),
+        "area": area,
+        "inference": inference,
+    }
     return config.model_copy(update=update)
 
 

@@ -5,25 +5,35 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from catalogs import SceneOutcome, SceneQuery, SceneSet
+from catalogs import SceneOutcome, SceneQuery, SceneSet, read_snapshot
 from catalogs import search as search_catalog
+from catalogs.repetition import Question, repeat
+from catalogs.resolve import resolve
+from catalogs.search import provider_of
 from flows.area import target_grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from catalogs import Scene
     from flows.config import RegionConfig, SourceConfig
     from pipelines.grid import TargetGrid
 
 
 def search(config: RegionConfig) -> SceneSet:
-    """Returns every scene of the region's sources, each once.
+    """Returns every scene of the region's sources, each acquisition once.
+
+    Where the region names a kept scene set (`scenes`), that one answers and no catalogue is asked.
 
     Raises:
-        CatalogError: A catalogue does not answer or cannot be read.
+        CatalogError: A catalogue does not answer or cannot be read, or the kept set cannot.
     """
     grid = target_grid(config.area, config.resolution)
+    if config.scenes is not None:
+        questions = [
+            Question(query=scene_query(config, source, grid), provider=provider_of(source.catalog))
+            for source in config.sources
+        ]
+        return repeat(read_snapshot(config.scenes), questions)
     found = [search_catalog(scene_query(config, source, grid), source.catalog) for source in config.sources]
     return merge(found)
 
@@ -42,30 +52,19 @@ def scene_query(config: RegionConfig, source: SourceConfig, grid: TargetGrid) ->
 
 
 def merge(found: Iterable[SceneSet]) -> SceneSet:
-    """Returns the answers of several sources as one; an item that a former source gave too is a `duplicate`."""
-    scenes: dict[tuple[str, str], Scene] = {}
-    skipped: list[SceneOutcome] = []
-    attribution: dict[str, None] = {}
-    unmatched = 0
-    for answer in found:
-        for scene in answer.scenes:
-            if (scene.collection, scene.id) in scenes:
-                detail = "an earlier source of the region holds the same item"
-                skipped.append(
-                    SceneOutcome(
-                        id=scene.id, collection=scene.collection, outcome="skipped", reason="duplicate", detail=detail
-                    )
-                )
-            else:
-                scenes[scene.collection, scene.id] = scene
-        skipped += answer.skipped
-        attribution |= dict.fromkeys(answer.attribution)
-        unmatched += answer.unmatched
+    """Returns the answers of several sources as one, each acquisition once.
+
+    Which of two versions is used is stated at `catalogs.resolve`: the newer one, and among equals that of the earlier
+    source. The other one is skipped as `superseded` or `duplicate`.
+    """
+    answers = tuple(found)
+    scenes, set_aside = resolve(*(answer.scenes for answer in answers))
+    skipped = [row for answer in answers for row in answer.skipped]
     return SceneSet(
-        scenes=tuple(sorted(scenes.values(), key=lambda scene: (scene.time, scene.collection, scene.id))),
-        skipped=tuple(sorted(skipped, key=lambda row: (row.collection, row.id))),
-        unmatched=unmatched,
-        attribution=tuple(attribution),
+        scenes=tuple(sorted(scenes, key=lambda scene: (scene.time, scene.collection, scene.id))),
+        skipped=tuple(sorted((*skipped, *set_aside), key=lambda row: (row.collection, row.id))),
+        unmatched=sum(answer.unmatched for answer in answers),
+        attribution=tuple(dict.fromkeys(line for answer in answers for line in answer.attribution)),
     )
 
 

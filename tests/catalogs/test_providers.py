@@ -41,10 +41,8 @@ def copernicus_asset(band, resolution, **fields):
 def copernicus_item():
     """Sentinel-2 in the form of the Copernicus Data Space Ecosystem: STAC 1.1, keys with resolutions, buckets."""
     resolutions = {"B02": (10, 20, 60), "B04": (10, 20, 60), "B8A": (20, 60), "SCL": (20, 60)}
-    keys = {
-        f"{band}_{metres}m": copernicus_asset(band, metres) for band, all_m in resolutions.items() for metres in all_m
-    }
-    document = {
+    pairs = [(band, metres) for band, several in resolutions.items() for metres in several]
+    return {
         "type": "Feature",
         "stac_version": "1.1.0",
         "id": "S2A_MSIL2A_20210601T105031_N0500_R051_T31UFS_20230201T000000",

@@ -14,7 +14,7 @@ FROZEN = {
     "distil": ["--help", "--method", "--out", "--regions", "--seed", "--steps", "--width", "--workers", "WEIGHTS"],
     "init": ["--force", "--help", "PATH"],
     "models": ["--help", "--json"],
-    "plan": ["--help", "--json", "REGION"],
+    "plan": ["--help", "--json", "--scenes", "REGION"],
     "prune": [
         "--by",
         "--dense",
@@ -29,7 +29,7 @@ FROZEN = {
         "WEIGHTS",
     ],
     "routing": ["--help", "--json", "--out", "--weights"],
-    "run": ["--help", "--json", "--server", "REGION"],
+    "run": ["--help", "--json", "--scenes", "--server", "REGION"],
     "schema": ["--help"],
     "train": ["--help", "--out", "--preset", "--regions", "--seed", "--steps", "--workers"],
 }

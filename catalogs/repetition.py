@@ -1,0 +1,82 @@
+"""A scene set that was kept, used again for a region: nothing is searched, everything is checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from catalogs.errors import ItemError
+from catalogs.footprint import area_of, areas_overlap
+from catalogs.scenes import Scene, SceneOutcome, SceneSet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from catalogs.providers import Provider
+    from catalogs.query import SceneQuery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What was asked of one source, and which files its scenes may point at."""
+
+    query: SceneQuery
+    provider: Provider
+
+
+def repeat(kept: SceneSet, questions: Sequence[Question]) -> SceneSet:
+    """Returns the scenes of a kept set that the questions still ask for: all of them where the region is the same.
+
+    A scene of another collection, time or place is counted as `unmatched`. One whose files may not be followed by the
+    rules of its source is skipped as it would be in a search (`unreadable`, `refused`): the set is a file from outside.
+
+    Args:
+        kept: As read from a snapshot.
+        questions: One for each source of the region.
+    """
+    scenes: list[Scene] = []
+    skipped = list(kept.skipped)
+    unmatched = kept.unmatched
+    for scene in kept.scenes:
+        asked = [question for question in questions if _asks_for(question.query, scene)]
+        if not asked:
+            unmatched += 1
+            continue
+        problems = [_problem(question, scene) for question in asked]
+        if None in problems:
+            scenes.append(scene)
+        else:
+            skipped.extend(problem for problem in problems[:1] if problem)
+    return replace(
+        kept,
+        scenes=tuple(scenes),
+        skipped=tuple(sorted(skipped, key=lambda row: (row.collection, row.id))),
+        unmatched=unmatched,
+    )
+
+
+def _asks_for(query: SceneQuery, scene: Scene) -> bool:
+    start, end = query.time_range
+    if scene.collection not in query.collections or not start <= scene.time < end:
+        return False
+    return areas_overlap(area_of((scene.footprint,)), area_of(((*query.footprint, query.footprint[0]),)))
+
+
+def _problem(question: Question, scene: Scene) -> SceneOutcome | None:
+    limit = question.query.max_cloud_cover
+    if limit is not None and scene.cloud_cover is not None and scene.cloud_cover > limit:
+        detail = f"cloud cover of {scene.cloud_cover} % is above {limit} %"
+        return SceneOutcome(
+            id=scene.id, collection=scene.collection, outcome="skipped", reason="too_cloudy", detail=detail
+        )
+    provider = question.provider
+    base = provider.endpoint or str(provider.root and provider.root / "catalog.json")
+    try:
+        for href in (*(asset.href for asset in scene.assets), *(file.href for file in scene.annotations)):
+            if provider.resolve(href, base) != href:
+                raise ItemError("unreadable", f"a kept href is absolute, got {href!r}; search again")  # noqa: TRY301
+    except ItemError as problem:
+        return SceneOutcome(
+            id=scene.id, collection=scene.collection, outcome="skipped", reason=problem.reason, detail=str(problem)
+        )
+    return None
