@@ -108,6 +108,34 @@ class MaskConfig(_Frozen):
     )
 
 
+class CompositeConfig(_Frozen):
+    """One image a period instead of every date: what the model maps and the products are made from."""
+
+    period: str = Field(
+        default="month",
+        pattern=r"^(month|quarter|year|[1-9][0-9]{0,3}d)$",
+        description="`month`, `quarter`, `year`, or days such as `10d`, counted from 1970-01-01.",
+    )
+    method: Literal["best-pixel", "median", "medoid", "first-valid", "mean"] = Field(
+        default="median", description="How usable observations of optical groups become one."
+    )
+    radar_method: Literal["mean", "median", "first-valid"] = Field(
+        default="mean", description="The same for radar, in linear power."
+    )
+
+
+class CoregisterConfig(_Frozen):
+    """What is done about scenes that lie beside the reference, the clearest scene of the first build."""
+
+    action: Literal["measure", "gate", "correct"] = Field(
+        default="measure",
+        description="Record the shift; skip scenes beyond max_shift_m; or read them moved back, bilinear.",
+    )
+    max_shift_m: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Largest shift that the gate lets through, metres; null: half a pixel."
+    )
+
+
 class InferenceConfig(_Frozen):
     """How the model is mapped over the cube; chunk and batch sizes never change the result."""
 
@@ -166,6 +194,8 @@ class RegionConfig(_Frozen):
     nbar: bool = Field(default=False, description="Reflectance as seen from the nadir, by the c-factor.")
     bandpass: bool = Field(default=False, description="Sentinel-2 reflectance in the bands of Landsat 8 OLI.")
     mask: MaskConfig = MaskConfig()
+    coregister: CoregisterConfig | None = Field(default=None, description="null: shifts are not looked at.")
+    composite: CompositeConfig | None = Field(default=None, description="null: every date is kept and mapped.")
     inference: InferenceConfig = InferenceConfig()
     land_cover: LandCoverConfig = LandCoverConfig()
     change: ChangeConfig = ChangeConfig()

@@ -49,10 +49,13 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stages:
-    """The five stages as functions of small values."""
+    """The stages as functions of small values."""
 
     search: Callable[[Job], SceneSet]
     build_cube: Callable[[Job, SceneSet], BuildResult]
+    composite: Callable[[Job, BuildResult], BuildResult]
+    """The cube that the later stages see."""
+
     infer: Callable[[Job, CubeRef], PredictionRef]
     make_products: Callable[[Job, BuildResult, PredictionRef, SceneSet], tuple[ProductRow, ...]]
     publish: Callable[[Job], Path]
@@ -108,6 +111,7 @@ class _Record:
 def plain_stages() -> Stages:
     """Returns the stages as the plain functions of this package."""
     from flows.build_cube import build_cube
+    from flows.composite import composite
     from flows.infer import infer
     from flows.make_products import make_products
     from flows.publish import publish
@@ -116,6 +120,7 @@ def plain_stages() -> Stages:
     return Stages(
         search=lambda job: search(job.config),
         build_cube=lambda job, scenes: build_cube(job.config, scenes, run_id=job.run_id, on_progress=job.on_progress),
+        composite=lambda job, built: composite(job.config, built, run_id=job.run_id, on_progress=job.on_progress),
         infer=lambda job, cube: infer(job.config, cube, on_progress=job.on_progress),
         make_products=lambda job, built, answers, scenes: make_products(
             job.config,
@@ -197,6 +202,9 @@ def _run(job: Job, stages: Stages, record: _Record, paths: OutputPaths) -> None:
     if not any(built.dates.values()):
         raise NothingFoundError(nothing_usable(built.outcomes))
     write_atomically(paths.resolved, dump_region(job.config))
+    if job.config.composite is not None:
+        with record.timed("composite", job.on_progress):
+            built = stages.composite(job, built)
     with record.timed("infer", job.on_progress):
         answers = stages.infer(job, built.ref)
     with record.timed("make_products", job.on_progress):

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from catalogs import SceneSet, load_sensor, read_snapshot
 from catalogs.sensors import SENSOR_NAMES
 from flows import build_cube as build_cube_stage
+from flows import composite as composite_stage
 from flows import infer as infer_stage
 from flows import make_products as make_products_stage
 from flows import publish as publish_stage
@@ -113,6 +114,12 @@ def build_cube_task(config: RegionConfig, scenes: Path, run_id: str, progress: U
 def build_cube(config: RegionConfig, scenes: Path, run_id: str, progress: UUID) -> BuildResult:
     """Brings the scenes onto one grid."""
     return build_cube_task(config, scenes, run_id, progress)
+
+
+@task(name="composite", timeout_seconds=12 * HOUR, **RETRY)
+def composite_task(config: RegionConfig, built: BuildResult, run_id: str, progress: UUID) -> BuildResult:
+    """Returns the cube that the later stages see."""
+    return composite_stage.composite(config, built, run_id=run_id, on_progress=ArtifactProgress(progress))
 
 
 @task(name="infer", timeout_seconds=24 * HOUR, **RETRY)
@@ -224,6 +231,7 @@ def _stages(progress: UUID) -> Stages:
     return Stages(
         search=lambda job: search(job.config),
         build_cube=lambda job, _: build_cube(job.config, scenes(job.config), job.run_id, progress),
+        composite=lambda job, built: composite_task(job.config, built, job.run_id, progress),
         infer=lambda job, cube: infer(job.config, cube.uri, cube.snapshot, progress),
         make_products=lambda job, built, answers, _: make_products(
             job.config, made_from(built, answers), scenes(job.config), job.run_id, progress

@@ -18,6 +18,11 @@ class OutputPaths:
         return self.root / "cube"
 
     @property
+    def composites(self) -> Path:
+        """Icechunk repository of the composites, where the region asks for them."""
+        return self.root / "composites"
+
+    @property
     def predictions(self) -> Path:
         """Icechunk repository of the model's answers."""
         return self.root / "predictions"
