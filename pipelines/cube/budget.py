@@ -6,14 +6,24 @@ tests hold it against what processes were measured to use.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
 
 from pipelines.cube.errors import CubeError
+from pipelines.cube.recipe import halo_of
+from pipelines.schema import GROUP_SPECS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pipelines.cube.acquisition import Acquisition
     from pipelines.cube.crew import CrewShape
+    from pipelines.cube.recipe import Recipe
+    from pipelines.schema import Group
 
 MEMORY_SHARE: Final = 0.5
 """Share of the machine's memory that a build takes where none was declared: the rest is the system's and others'."""
@@ -27,6 +37,10 @@ FIXED_BYTES: Final = 96 << 20
 _DECODE_TILE_PX: Final = 1024
 """Side of a raster's inner tile where it is not known: the largest that the catalogues known here serve."""
 
+UNIT_SIDE_PX: Final = 1024
+"""Longest side of a unit that is wanted: an inner tile, so that tiles which the chunks agree with are decoded once."""
+
+_READ_BYTES: Final = 4
 _MASK_BYTES: Final = 1
 _FLOAT_BYTES: Final = 8
 _FLOAT_TEMPORARIES: Final = 3
@@ -90,6 +104,38 @@ class Workload:
     """Upper bound of what one process holds: the program, the fixed part and its units."""
 
 
+def unit_load(group: str, bands: Sequence[str], dates: Iterable[Acquisition], recipe: Recipe) -> UnitLoad:
+    """Returns what a pixel of a group costs, from what items say; files are not opened.
+
+    Args:
+        group: One of `pipelines.schema.GROUPS`.
+        bands: Bands of the group.
+        dates: Those to be written.
+        recipe: Optional steps of physics.
+    """
+    members = [date.scenes for date in dates]
+    steps = recipe.steps(group)
+    stated = [
+        asset.data_type for scenes in members for scene in scenes for asset in scene.assets if asset.band in bands
+    ]
+    return UnitLoad(
+        num_bands=len(bands),
+        value_bytes=GROUP_SPECS[cast("Group", group)].dtype.itemsize,
+        num_scenes=max(map(len, members)),
+        read_bytes=max((_stored_bytes(name) for name in stated), default=_READ_BYTES),
+        halo_px=halo_of(steps),
+        has_steps=bool(steps),
+    )
+
+
+def _stored_bytes(data_type: str | None) -> int:
+    """Returns the bytes of a value as an item states its type; a type that is not known counts as a float32."""
+    try:
+        return np.dtype(data_type).itemsize if data_type else _READ_BYTES
+    except TypeError:
+        return _READ_BYTES
+
+
 def unit_bytes(load: UnitLoad, height: int, width: int) -> int:
     """Returns an upper bound of the memory that one unit holds at a time, in bytes.
 
@@ -112,16 +158,15 @@ def unit_bytes(load: UnitLoad, height: int, width: int) -> int:
     return max(converting, writing) + mosaic + _PLANE_BYTES * pixels
 
 
-def plan_workload(
-    load: UnitLoad, *, shape: tuple[int, int], chunk: int, side: int, crew: CrewShape, memory: int
-) -> Workload:
+def plan_workload(load: UnitLoad, *, shape: tuple[int, int], chunk: int, crew: CrewShape, memory: int) -> Workload:
     """Returns units and slots that keep within a memory budget: smaller units first, then fewer at once.
+
+    Units are as large as the inner tiles of the usual rasters, and so small that every worker has two of a date.
 
     Args:
         load: What hangs on a pixel.
         shape: (height, width) of the grid in pixels.
         chunk: Side of a stored chunk in pixels, the least a unit can be.
-        side: Longest side of a unit that is wanted, in pixels.
         crew: Processes and their threads.
         memory: Bytes that one process may use, the program included.
 
@@ -129,7 +174,9 @@ def plan_workload(
         CubeError: Not one unit of one chunk fits.
     """
     rest = memory - PROGRAM_BYTES - FIXED_BYTES
-    sides = [chunk * count for count in range(max(1, side // chunk), 0, -1)]
+    sides = [chunk * count for count in range(max(1, UNIT_SIDE_PX // chunk), 0, -1)]
+    while len(sides) > 1 and _num_units(shape, sides[0]) < 2 * crew.num_processes * crew.threads_each:
+        sides.pop(0)
     costs = [(one, unit_bytes(load, min(one, shape[0]), min(one, shape[1]))) for one in sides]
     fitting = next(((one, cost) for one, cost in costs if cost * crew.threads_each <= rest), costs[-1])
     slots = min(crew.threads_each, rest // fitting[1])
@@ -146,6 +193,10 @@ def plan_workload(
         unit_bytes=fitting[1],
         process_bytes=PROGRAM_BYTES + FIXED_BYTES + slots * fitting[1],
     )
+
+
+def _num_units(shape: tuple[int, int], side: int) -> int:
+    return math.ceil(shape[0] / side) * math.ceil(shape[1] / side)
 
 
 def process_memory(declared: int | None, crew: CrewShape, machine: int) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import uuid
 from typing import TYPE_CHECKING, Final
 
@@ -11,12 +13,17 @@ from catalogs.sensors import group_of
 from pipelines.cube.acquisition import Acquisition, acquisitions
 from pipelines.cube.configuration import CubeConfiguration, require_same, stored_configuration
 from pipelines.cube.execute import Execution, execute_date
-from pipelines.cube.group import stored_dates, values_of
+from pipelines.cube.failures import describe, parse_failures
+from pipelines.cube.group import array_of, stored_dates, values_of
 from pipelines.cube.options import BuildOptions
 from pipelines.cube.plan import BuildPlan, StoredDate, plan_build
-from pipelines.cube.progress import Progress
+from pipelines.cube.progress import UnitTracker
 from pipelines.cube.reference import CubeRef
 from pipelines.cube.result import BuildResult
+from pipelines.cube.retry import retry_policy
+from pipelines.cube.scout import Scout
+from pipelines.cube.source import prepare
+from pipelines.cube.staff import crew_of, workloads_of
 from pipelines.cube.store import create_store
 from pipelines.schema import GROUPS
 
@@ -27,7 +34,10 @@ if TYPE_CHECKING:
     import zarr
 
     from catalogs.scenes import Scene, SceneSet
-    from pipelines.cube.store import Store
+    from pipelines.cube.failures import ReadFailure
+    from pipelines.cube.progress import Progress
+    from pipelines.cube.source import Source
+    from pipelines.cube.store import Run, Store
     from pipelines.grid import TargetGrid
 
 DEFAULT_BANDS: Final[dict[str, tuple[str, ...]]] = {
@@ -52,18 +62,20 @@ def build_cube(
     """Returns the cube after it holds every usable scene of the set; only what is new is read and written.
 
     Each date is one commit, visible as a whole or not at all. A build that was killed is taken up by the next one. A
-    scene that cannot be used is recorded with its reason, and tried again by the next build.
+    scene that cannot be used is recorded with its reason, and tried again by the next build; so is a date of which
+    some parts could not be read, and it is written again where more of it can.
 
     Args:
         scene_set: What a search found.
         grid: The grid of the cube, the same for all its builds.
         uri: Folder of the cube, made where there is none.
-        options: Bands, chunks, threads.
-        on_progress: Called after each date.
+        options: Bands, chunks, workers, memory.
+        on_progress: Called after each unit.
 
     Raises:
         CubeError: The folder holds something else or a cube of another grid, bands or schema version; another run is
-            writing; the disk is full.
+            writing; the disk is full; the memory budget does not hold one unit; the cluster does not answer or went
+            away.
     """
     options = options or BuildOptions()
     store = create_store(uri)
@@ -71,30 +83,70 @@ def build_cube(
         before = store.snapshot
         wanted = _by_group(scene_set.scenes)
         configuration = _configuration(store, grid, options, wanted)
-        execution = Execution(
-            run=run,
-            configuration=configuration,
-            options=options,
-            input_hash=scene_set.input_hash(),
-            attribution=scene_set.attribution,
-        )
         plan = plan_build([date for dates in wanted.values() for date in dates], _stored(store))
-        added, skipped = _execute(execution, plan, on_progress)
+        with contextlib.ExitStack() as stack:
+            added: list[str] = []
+            skipped = list(plan.left_out)
+            if plan.dates:
+                execution = _execution(
+                    stack, run=run, configuration=configuration, options=options, plan=plan, scene_set=scene_set
+                )
+                _execute(execution, plan, on_progress, added, skipped)
         return _result(store, scene_set, before, added, skipped)
 
 
+def _execution(
+    stack: contextlib.ExitStack,
+    *,
+    run: Run,
+    configuration: CubeConfiguration,
+    options: BuildOptions,
+    plan: BuildPlan,
+    scene_set: SceneSet,
+) -> Execution:
+    """Returns all that the dates share; workers are hired and the budget is checked before any raster is opened."""
+    crew = stack.enter_context(crew_of(options))
+    workloads = workloads_of(run.store.root(), configuration, options, plan.dates, crew.shape)
+    crew.limit(min(workload.slots_each for workload in workloads.values()))
+    retry = retry_policy(options, run.run_id)
+
+    def open_scene(scene: Scene, group: str) -> Source:
+        return prepare(
+            scene,
+            group=group,
+            bands=configuration.bands[group],
+            grid=configuration.grid,
+            chunk=options.chunk,
+            recipe=options.recipe,
+            on_contradiction=options.on_contradiction,
+        )
+
+    return Execution(
+        run=run,
+        configuration=configuration,
+        options=options,
+        input_hash=scene_set.input_hash(),
+        attribution=scene_set.attribution,
+        crew=crew,
+        scout=stack.enter_context(Scout(plan.dates, open_scene, retry)),
+        sides={group: workload.side for group, workload in workloads.items()},
+        retry=retry,
+    )
+
+
 def _execute(
-    execution: Execution, plan: BuildPlan, on_progress: Callable[[Progress], None] | None
-) -> tuple[list[str], list[SceneOutcome]]:
-    added: list[str] = []
-    skipped: list[SceneOutcome] = []
-    for done, date in enumerate(plan.dates, start=1):
-        result = execute_date(execution, date)
+    execution: Execution,
+    plan: BuildPlan,
+    on_progress: Callable[[Progress], None] | None,
+    added: list[str],
+    skipped: list[SceneOutcome],
+) -> None:
+    tracker = UnitTracker(plan.dates, execution.num_units, on_progress)
+    for date in plan.dates:
+        result = execute_date(execution, date, tracker.within(date))
         added.extend(result.written)
         skipped.extend(result.skipped)
-        if on_progress is not None:
-            on_progress(Progress(stage="cube", done=done, total=len(plan.dates), label=date.label))
-    return added, skipped
+        tracker.finish(date)
 
 
 def _by_group(scenes: tuple[Scene, ...]) -> dict[str, tuple[Acquisition, ...]]:
@@ -138,13 +190,19 @@ def _result(
     root = store.root()
     groups = {} if root is None else dict(root.groups())
     notes: dict[str, tuple[str, ...]] = {}
+    missing: dict[str, tuple[str, tuple[ReadFailure, ...]]] = {}
     for group in groups.values():
         notes |= _stored_notes(group)
+        missing |= _stored_failures(group)
     failed = {(outcome.collection, outcome.id): outcome for outcome in skipped}
     outcomes = list(scene_set.skipped)
     for scene in scene_set.scenes:
+        told = [text for text, _ in [missing[scene.id]]] if scene.id in missing else []
         used = SceneOutcome(
-            id=scene.id, collection=scene.collection, outcome="used", detail="; ".join(notes.get(scene.id, ()))
+            id=scene.id,
+            collection=scene.collection,
+            outcome="used",
+            detail="; ".join([*told, *notes.get(scene.id, ())]),
         )
         outcomes.append(failed.get((scene.collection, scene.id), used))
     ids = {scene.id for scene in scene_set.scenes}
@@ -154,6 +212,7 @@ def _result(
         added=tuple(added),
         changed=store.snapshot != before,
         dates={name: len(values_of(group, "time")) for name, group in sorted(groups.items())},
+        read_failures=tuple(failure for key in sorted(ids & set(missing)) for failure in missing[key][1]),
         notes={scene_id: text for scene_id, text in sorted(notes.items()) if scene_id in ids and text},
     )
 
@@ -161,3 +220,18 @@ def _result(
 def _stored_notes(group: zarr.Group) -> dict[str, tuple[str, ...]]:
     records = (json.loads(str(text)) for text in values_of(group, "radiometric_evidence"))
     return {scene_id: tuple(record["notes"]) for by_scene in records for scene_id, record in by_scene.items()}
+
+
+def _stored_failures(group: zarr.Group) -> dict[str, tuple[str, tuple[ReadFailure, ...]]]:
+    """Returns one line and the records of what is missing of each scene of a group."""
+    valid = array_of(group, "valid")
+    num_units = math.prod(
+        math.ceil(size / chunk) for size, chunk in list(zip(valid.shape, valid.chunks, strict=True))[-2:]
+    )
+    found: dict[str, tuple[str, tuple[ReadFailure, ...]]] = {}
+    for text in values_of(group, "read_failures"):
+        by_scene: dict[str, list[ReadFailure]] = {}
+        for failure in parse_failures(str(text)):
+            by_scene.setdefault(failure.scene_id, []).append(failure)
+        found |= {key: (describe(failures, num_units), tuple(failures)) for key, failures in by_scene.items()}
+    return found

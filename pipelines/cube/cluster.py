@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
+import time
 import uuid
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -20,7 +21,7 @@ from pipelines.cube.crew import CrewShape
 from pipelines.cube.errors import CubeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
     from types import TracebackType
 
     from distributed import Future
@@ -92,10 +93,10 @@ class ClusterCrew:
             self._connected.register_plugin(_UnitSlots(slots_each), name=self._slots)
 
     def pause(self, seconds: float) -> None:
-        """Is not asked: the workers wait by themselves."""
-        raise AssertionError(f"a cluster's workers share no memory, asked to wait {seconds} s here")
+        """Waits here, while the committer itself reads; the workers wait by themselves."""
+        time.sleep(seconds)
 
-    def run(self, call: Callable[[_Work], _Answer], works: Iterable[_Work]) -> Iterator[_Answer]:
+    def run(self, call: Callable[[_Work], _Answer], works: Iterable[_Work]) -> Generator[_Answer]:
         """Yields the answers as they come; at most twice as many tasks as there are slots are with the cluster.
 
         Raises:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
     from types import TracebackType
 
 _Work = TypeVar("_Work")
@@ -51,9 +51,9 @@ class Crew(Protocol):
         """Lets so many units be under way in each process; asked once, before any work."""
 
     def pause(self, seconds: float) -> None:
-        """Waits where the workers share memory, and raises Stopped where the build is given up meanwhile."""
+        """Waits; raises Stopped where the build is given up meanwhile."""
 
-    def run(self, call: Callable[[_Work], _Answer], works: Iterable[_Work]) -> Iterator[_Answer]:
+    def run(self, call: Callable[[_Work], _Answer], works: Iterable[_Work]) -> Generator[_Answer]:
         """Yields the answers as they come. Closing the iterator, or an error, gives up what is not yet begun."""
 
     def __enter__(self) -> Self:
@@ -101,7 +101,7 @@ class ThreadCrew:
         if self._stop.wait(seconds):
             raise Stopped
 
-    def run(self, call: Callable[[_Work], _Answer], works: Iterable[_Work]) -> Iterator[_Answer]:
+    def run(self, call: Callable[[_Work], _Answer], works: Iterable[_Work]) -> Generator[_Answer]:
         """Yields the answers as they come; at most one piece a thread is under way and one waits."""
         assert self._pool is not None, "a crew is given its limit before it works"
         left = iter(works)

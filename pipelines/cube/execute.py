@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 import icechunk
 
 from catalogs import load_sensor
+from pipelines.cube.date_units import WrittenUnits, units_of, write_units
 from pipelines.cube.errors import CubeError, ReadFailed
+from pipelines.cube.failures import describe, failures_text, gathered, skip_reason
 from pipelines.cube.fields import coord_values
-from pipelines.cube.group import (
-    GroupTemplate,
-    array_of,
-    chunk_blocks,
-    create_group,
-    make_room,
-    stored_dates,
-    write_coords,
-)
-from pipelines.cube.mosaic import merge
-from pipelines.cube.plan import is_settled, new_order
-from pipelines.cube.source import Skipped, Source, prepare
-from pipelines.physics import usable
-from pipelines.schema import VALUE_NAME
+from pipelines.cube.group import GroupTemplate, array_of, create_group, make_room, stored_dates, write_coords
+from pipelines.cube.held_date import HeldDate
+from pipelines.cube.lineage import lineage_of
+from pipelines.cube.plan import HeldBack, held_back, place
+from pipelines.cube.raster_file import PASSING_FAULTS
+from pipelines.cube.read_policy import read_policy
+from pipelines.cube.retry import Patience, with_retries
+from pipelines.cube.source import Skipped, Source
+from pipelines.cube.stored_scene import RECORD_KEY, scene_record
+from pipelines.cube.unit import plan_units
+from pipelines.cube.unit_work import DateJob
 
 if TYPE_CHECKING:
     import zarr
@@ -33,10 +35,14 @@ if TYPE_CHECKING:
     from catalogs.scenes import SceneOutcome
     from pipelines.cube.acquisition import Acquisition
     from pipelines.cube.configuration import CubeConfiguration
+    from pipelines.cube.crew import Crew
     from pipelines.cube.encoding import Attributes
     from pipelines.cube.options import BuildOptions
+    from pipelines.cube.plan import StoredDate
+    from pipelines.cube.retry import RetryPolicy
+    from pipelines.cube.scout import Scout
     from pipelines.cube.store import Draft, Run
-    from pipelines.grid import Block
+    from pipelines.schema import Group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +58,14 @@ class Execution:
     scout: Scout
     sides: Mapping[str, int]
     """Longest side of a unit in pixels, by group."""
+
+    retry: RetryPolicy
+    """How often and when a read is tried again."""
+
+    def num_units(self, group: str) -> int:
+        """Returns how many units a date of a group has, before its files are known."""
+        side, shape = self.sides[group], self.configuration.grid.shape
+        return math.prod(math.ceil(length / side) for length in shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,21 +98,24 @@ def execute_date(
     prepared = execution.scout.prepared(acquisition)
     failures = {scene_id: source for scene_id, source in prepared.items() if isinstance(source, Skipped)}
     sources = {scene_id: source for scene_id, source in prepared.items() if isinstance(source, Source)}
-    stored = _stored_date(execution, acquisition)
+    held = HeldDate.of(acquisition, _stored(execution, acquisition.group))
     skipped: list[SceneOutcome] = []
     rest: Acquisition | None = acquisition
     while rest is not None:
-        if not failures and skipped and stored.holds(rest):
-            break
-        if not failures and stored.is_same(rest) and not _heals(execution, stored, sources):
-            break
         if not failures:
-            failures = _write(execution, rest, [sources[scene_id] for scene_id in rest.ids], stored, tell)
-        if not failures:
-            return DateResult(written=rest.ids, skipped=tuple(skipped))
-        lost = sorted(set(failures) & set(stored.scene_ids))
+            lacking = held.lacks_pixels_of(rest)
+            if (lacking and not _heals(execution, held, sources)) or (skipped and held.holds(rest) and not lacking):
+                break
+            try:
+                failures = _write(execution, rest, [sources[scene_id] for scene_id in rest.ids], held, tell)
+            except HeldBack as refusal:
+                return DateResult(written=(), skipped=(*skipped, *_kept_out(execution, rest, str(refusal))))
+            if not failures:
+                return DateResult(written=rest.ids, skipped=tuple(skipped))
+        lost = sorted(set(failures) & held.scene_ids)
         if lost:
-            skipped.extend(_kept_out(rest, stored, failures, lost[0]))
+            detail = f"the cube holds {lost[0]} of this date, and it cannot be read again now ({failures[lost[0]]})"
+            skipped.extend(_kept_out(execution, rest, f"{detail}; the date stays as it is, and is tried again"))
             break
         for scene in rest.scenes:
             if scene.id in failures and rest is not None:
@@ -108,42 +125,22 @@ def execute_date(
     return DateResult(written=(), skipped=tuple(skipped))
 
 
-def _kept_out(
-    date: Acquisition, stored: StoredFailures, failures: Mapping[str, Skipped], lost: str
-) -> list[SceneOutcome]:
-    """Returns the scenes that a date cannot take in since it would lose one that it holds."""
-    waits = Skipped(
-        "unreadable",
-        f"the date is read again with a further scene, but {lost}, which it holds, cannot be now ({failures[lost]}); "
-        "it stays as it is and is tried again by the next run",
-    )
-    return [failures.get(scene.id, waits).outcome(scene) for scene in date.scenes if scene.id not in stored.scene_ids]
-
-
-def _stored_date(execution: Execution, acquisition: Acquisition) -> StoredFailures:
+def _stored(execution: Execution, group: str) -> tuple[StoredDate, ...]:
     root = execution.run.store.root()
-    if root is None or acquisition.group not in root:
-        return StoredFailures()
-    group = _group(root, acquisition.group)
-    texts = values_of(group, "read_failures")
-    held = [
-        (date, str(text))
-        for date, text in zip(stored_dates(group), texts, strict=True)
-        if set(date.scene_ids) & set(acquisition.ids)
-    ]
-    return StoredFailures(
-        scene_ids=tuple(scene_id for date, _ in held for scene_id in date.scene_ids),
-        failures=tuple(failure for _, text in held for failure in parse_failures(text)),
-    )
+    return () if root is None or group not in root else stored_dates(_group(root, group))
 
 
-def _heals(execution: Execution, stored: StoredFailures, sources: Mapping[str, Source]) -> bool:
+def _kept_out(execution: Execution, date: Acquisition, detail: str) -> list[SceneOutcome]:
+    """Returns the scenes that a date cannot take in, since it would lose one that it holds."""
+    return held_back(date, _stored(execution, date.group), detail)
+
+
+def _heals(execution: Execution, held: HeldDate, sources: Mapping[str, Source]) -> bool:
     """Returns whether any chunk that was missing can be read now; a file that stays broken costs no more than that."""
     patience = Patience(most=1)
-    policy = execution.retry_policy
-    for failure in stored.failures:
-        for block in failure.blocks:
-            retry = policy if patience.lasts else policy.without_retries()
+    for failure in held.failures:
+        for block in failure.blocks if failure.scene_id in sources else ():
+            retry = execution.retry if patience.lasts else execution.retry.without_retries()
             try:
                 with_retries(
                     functools.partial(sources[failure.scene_id].read, block), retry, str(block), execution.crew.pause
@@ -159,46 +156,47 @@ def _write(
     execution: Execution,
     acquisition: Acquisition,
     sources: list[Source],
-    stored: StoredFailures,
+    held: HeldDate,
     tell: Callable[[int, int], None],
 ) -> dict[str, Skipped]:
     """Writes and publishes a date; returns the scenes that must be left out, and then nothing was published."""
     try:
         draft = execution.run.begin()
         group = _open_group(execution, draft, acquisition)
-        order = new_order(acquisition, stored_dates(group))
+        placement = place(acquisition.time_us, acquisition.scenes, stored_dates(group))
         job = DateJob(
             group=cast("Group", acquisition.group),
             sources=tuple(sources),
             chunk=max(array_of(group, "valid").chunks[-2:]),
-            retry=execution.retry_policy,
+            retry=execution.retry,
             read_policy=read_policy(),
         )
         units = units_of(
             job,
-            make_room(group, order),
+            make_room(group, placement.order),
             grid=execution.configuration.grid,
             side=execution.sides[acquisition.group],
         )
         written = write_units(execution.crew, job, units, draft, tell)
-        failures = _left_out(execution, acquisition, job, written) or stored.losses(written.failures)
+        failures = _left_out(execution, acquisition, job, written) or held.losses(acquisition, written.failures)
         if failures:
             return failures
         draft = written.draft
         write_coords(
             _group(draft.root, acquisition.group),
-            order,
+            placement.order,
             time_us=acquisition.time_us,
             bounds_us=acquisition.bounds_us,
             values=coord_values(
                 acquisition,
                 " ".join(dict.fromkeys(source.rule_name for source in sources)),
-                json.dumps({source.scene.id: source.evidence for source in sources}, sort_keys=True),
+                json.dumps({source.scene.id: _evidence(source) for source in sources}, sort_keys=True),
             )
             | {
                 "processing": _processing(sources),
                 "radiometric_verdict": _verdicts(sources),
                 "read_failures": failures_text(written.failures),
+                "lineage": lineage_of(placement, snapshot=draft.base, now=datetime.now(UTC)),
             },
         )
         _publish(execution, draft, acquisition)
@@ -275,6 +273,11 @@ def _processing(sources: list[Source]) -> str:
     """Returns the optional steps of each scene as JSON, '' where the recipe has none."""
     steps = {source.scene.id: source.processing for source in sources if source.processing}
     return json.dumps({"steps": steps}, sort_keys=True) if steps else ""
+
+
+def _evidence(source: Source) -> dict[str, object]:
+    """Returns the radiometric evidence of a scene, with the facts by which a later version of it is told."""
+    return {**source.evidence, RECORD_KEY: scene_record(source.scene)}
 
 
 def _verdicts(sources: list[Source]) -> str:

@@ -118,7 +118,7 @@ def describe(failures: Iterable[ReadFailure], num_units: int) -> str:
     """
     listed = gathered(failures)
     lost = len(frozenset[Block]().union(*(failure.blocks for failure in listed)))
-    causes = [f"{failure.band} {failure.fault}".strip() + f" ({failure.cause})" for failure in listed]
+    causes = [f"{failure.href}: {failure.cause} ({failure.fault})" for failure in listed]
     told = "; ".join(dict.fromkeys(causes))
     return f"{lost} of {num_units} units could not be read: {told}"
 

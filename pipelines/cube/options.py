@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pipelines.cube.recipe import Recipe
 from pipelines.schema import GROUPS
 
 if TYPE_CHECKING:
     from pipelines.cube.verdict import OnContradiction
+
+CLUSTER: Final = re.compile(r"threads|local|(tcp|tls)://[^\s/:]+:\d{1,5}")
+"""What `BuildOptions.cluster` may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,21 @@ class BuildOptions:
     """Side of a stored chunk in pixels; a smaller grid is one chunk. An existing cube keeps its own."""
 
     num_threads: int = 4
-    """Blocks read, converted and written at once."""
+    """Units read, converted and written at once: threads, or processes where `cluster` is `local`."""
+
+    cluster: str = "threads"
+    """Who works: `threads` of this process, `local` for processes of this machine, or the `tcp://host:port` of a Dask
+    scheduler. The cube is the same, bit by bit."""
+
+    memory: int | None = None
+    """Bytes that the build may use: of this machine, or of each worker of a cluster elsewhere. None: half of what there
+    is. Units become smaller and fewer until they fit; where not one does, the build is refused."""
+
+    retries: int = 2
+    """How often a unit is tried again for a fault that may pass: a busy or failing server, an answer that stays out."""
+
+    retry_wait_s: float = 2.0
+    """Wait before the first of these tries; each later one is twice the one before, 30 s at most."""
 
     title: str = "Co-registered Sentinel-1 and Sentinel-2 cube"
     """Title in the attributes of a new cube."""
@@ -64,6 +82,13 @@ class BuildOptions:
             )
         if self.chunk < 1 or self.num_threads < 1:
             raise ValueError(f"chunk and num_threads are at least 1, got {self.chunk} and {self.num_threads}")
+        if not CLUSTER.fullmatch(self.cluster):
+            raise ValueError(f"cluster is threads, local or tcp://host:port, got {self.cluster!r}; choose one")
+        if (self.memory is not None and self.memory < 1) or self.retries < 0 or self.retry_wait_s < 0:
+            raise ValueError(
+                f"memory is positive, retries and retry_wait_s are not negative, got {self.memory}, {self.retries} and "
+                f"{self.retry_wait_s}; correct them"
+            )
 
     def bands(self, group: str) -> tuple[str, ...] | None:
         """Returns the bands asked for in a group, None where none were named."""

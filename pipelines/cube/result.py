@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from catalogs.scenes import SceneOutcome
+    from pipelines.cube.failures import ReadFailure
     from pipelines.cube.reference import CubeRef
 
 
@@ -29,6 +30,9 @@ class BuildResult:
 
     dates: Mapping[str, int]
     """Number of dates in each group of the cube."""
+
+    read_failures: tuple[ReadFailure, ...] = ()
+    """What is missing of the scenes of the set in the cube, as it could not be read, sorted by scene."""
 
     notes: Mapping[str, tuple[str, ...]]
     """By scene id, what a reader should know of a scene in the cube: warped from another CRS, bands missing,

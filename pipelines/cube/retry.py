@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +13,8 @@ from pipelines.cube.raster_file import PASSING_FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pipelines.cube.options import BuildOptions
 
 _Answer = TypeVar("_Answer")
 
@@ -52,6 +55,12 @@ class RetryPolicy:
     def without_retries(self) -> RetryPolicy:
         """Returns the policy that tries once."""
         return replace(self, retries=0)
+
+
+def retry_policy(options: BuildOptions, run_id: str) -> RetryPolicy:
+    """Returns the policy that a build's options ask for; the run's id is its seed."""
+    seed = zlib.crc32(run_id.encode())
+    return RetryPolicy(retries=options.retries, first_wait_s=options.retry_wait_s, seed=seed)
 
 
 class Patience:

@@ -1,6 +1,7 @@
 """Scenes in, a cube out: values, reasons, skips."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -244,22 +245,23 @@ def test_every_unusable_scene_ends_with_its_reason(tmp_path):
 
     assert outcomes(result) == {
         "good": ("used", None),
-        "cut": ("skipped", "unreadable"),
+        "cut": ("used", None),
         "gone": ("skipped", "unreadable"),
         "away": ("skipped", "outside"),
         "other": ("skipped", "missing_asset"),
         "empty": ("skipped", "all_nodata"),
         "nan": ("skipped", "all_nodata"),
         "raw": ("skipped", "uncalibrated"),
-        "classes": ("skipped", "unreadable"),
+        "classes": ("skipped", "damaged"),
         "before": ("skipped", "too_cloudy"),
     }
     details = {outcome.id: outcome.detail for outcome in result.outcomes}
-    assert "B04.tif" in details["cut"]
+    assert re.fullmatch(r"[1-5] of 6 units could not be read: .*B04\.tif: .*\(damaged\).*", details["cut"])
+    assert "6 of 6 units" in details["classes"]
     assert "no.tif" in details["gone"]
     assert "77" in details["classes"]
-    assert result.added == ("good",)
-    assert result.dates == {"s2": 1}
+    assert result.added == ("good", "cut")
+    assert result.dates == {"s2": 2}
 
     again = build_cube(found, GRID, tmp_path / "cube", options=BLOCKS)
 
@@ -315,10 +317,10 @@ def test_tiles_of_one_pass_make_one_date(tmp_path):
     np.testing.assert_array_equal(values[:, 25:], digital_numbers(2, (30, 25), low=950)[:, 10:].astype(int) - 1000)
 
 
-def test_a_mosaic_goes_on_without_a_damaged_tile(tmp_path):
-    west = optical_scene(
-        tmp_path, "west", bands={"B02": digital_numbers(1, (30, 25))}, tiled=True, blockxsize=16, blockysize=16
-    )
+def test_a_mosaic_takes_the_pixels_of_the_next_tile_where_one_is_damaged(tmp_path):
+    dn = digital_numbers(1)
+    dn[:, 25:] = 0
+    west = optical_scene(tmp_path, "west", bands={"B02": dn}, tiled=True, blockxsize=16, blockysize=16)
     east = optical_scene(
         tmp_path,
         "east",
@@ -327,17 +329,28 @@ def test_a_mosaic_goes_on_without_a_damaged_tile(tmp_path):
         facts={"time": FIRST + timedelta(seconds=14)},
     )
     whole = (tmp_path / "west" / "B02.tif").read_bytes()
-    truncate(west.asset("B02").href, share=0.6)
+    truncate(west.asset("B02").href, share=0.5)
 
     first = build(tmp_path, west, east)
+    cube = open_cube(tmp_path / "cube").isel(time=0).load()
     rerun = build(tmp_path, west, east)
 
-    assert outcomes(first) == {"west": ("skipped", "unreadable"), "east": ("used", None)}
+    assert outcomes(first) == {"west": ("used", None), "east": ("used", None)}
+    assert not np.isnan(cube.reflectance[0, :, 15:]).any()  # where west cannot be read, east's pixels are taken
+    np.testing.assert_array_equal(np.rint(cube.reflectance[0, :16, :16] / 1e-4), dn[:16, :16])
+    assert np.isnan(cube.reflectance[0, 16:, :15]).all()
+    assert ((cube.reason[16:, :15] & Reason.READ_FAILED) != 0).all()
+    assert not cube.valid[16:, :15].any()
+    assert ((cube.reason[:, 16:] & Reason.READ_FAILED) == 0).all()
+    assert {failure.scene_id for failure in first.read_failures} == {"west"}
+    assert json.loads(cube.read_failures.item())["west"][0]["fault"] == "damaged"
     assert not rerun.changed
+    assert rerun.outcomes == first.outcomes
     (tmp_path / "west" / "B02.tif").write_bytes(whole)
     mended = build(tmp_path, west, east)
     assert mended.added == ("west", "east")
     assert mended.dates == {"s2": 1}
+    assert mended.read_failures == ()
     assert not np.isnan(open_cube(tmp_path / "cube").reflectance.to_numpy()).any()
 
 
@@ -415,12 +428,22 @@ def test_a_contradiction_is_resolved_as_configured_and_recorded(tmp_path, policy
     assert "the pixels contradict the metadata" in result.notes["dark"][0]
 
 
-def test_progress_is_told_after_each_date(tmp_path):
+def test_progress_is_told_after_each_unit(tmp_path):
     told = []
 
     build(tmp_path, optical_scene(tmp_path, "a"), radar_scene(tmp_path, "b"), on_progress=told.append)
 
     assert [(step.stage, step.done, step.total, step.label) for step in told] == [
-        ("cube", 1, 2, "s2 2021-03-01"),
-        ("cube", 2, 2, "s1 2021-03-01"),
+        *(("cube", done, 12, "s2 2021-03-01") for done in range(1, 7)),
+        *(("cube", done, 12, "s1 2021-03-01") for done in range(7, 13)),
     ]
+
+
+def test_progress_never_falls_where_a_date_begins_anew(tmp_path):
+    good, bad = optical_scene(tmp_path, "good"), optical_scene(tmp_path, "bad", scl=np.full(GRID.shape, 77))
+    told = []
+
+    result = build(tmp_path, good, bad, optical_scene(tmp_path, "next", day=1), on_progress=told.append)
+
+    assert outcomes(result)["bad"] == ("skipped", "damaged")
+    assert [(step.done, step.total) for step in told] == [(done, 12) for done in range(1, 13)]

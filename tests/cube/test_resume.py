@@ -143,6 +143,7 @@ def test_composites_keep_their_bounds(tmp_path):
 KILLED_BUILD = """
 import os, pickle, signal, sys
 from pathlib import Path
+import pipelines.cube.date_units as date_units
 import pipelines.cube.execute as execute
 from pipelines.cube import BuildOptions, build_cube
 
@@ -153,23 +154,22 @@ done = 0
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
-def count(step):
-    global done
-    done += 1
-
-def killing(name):
-    wrapped = getattr(execute, name)
+def killing(module, name):
+    wrapped = getattr(module, name)
     def call(*arguments, **named):
+        global done
         if done == dates and moment == "before " + name:
             die()
         answer = wrapped(*arguments, **named)
         if done == dates and moment == "after " + name:
             die()
+        done += name == "_publish"
         return answer
-    setattr(execute, name, call)
+    setattr(module, name, call)
 
-for name in ("make_room", "write_coords", "merge", "_publish"):
-    killing(name)
+for name in ("make_room", "write_coords", "_publish"):
+    killing(execute, name)
+killing(date_units, "work_unit")
 if moment == "committed":
     import pipelines.cube.store as store
     commit = store.icechunk.Session.commit
@@ -179,7 +179,7 @@ if moment == "committed":
             die()
         return answer
     store.icechunk.Session.commit = committed
-build_cube(scenes, grid, Path(where, "cube"), options=BuildOptions(chunk=16), on_progress=count)
+build_cube(scenes, grid, Path(where, "cube"), options=BuildOptions(chunk=16))
 """
 
 
@@ -190,7 +190,7 @@ def test_a_killed_build_is_taken_up_where_it_stood(tmp_path):
     (tmp_path / "scenes.pickle").write_bytes(pickle.dumps((scenes, GRID)))
     build_cube(scenes, GRID, tmp_path / "undisturbed", options=BuildOptions(chunk=16))
     # each run goes on from what the one before left: dates to finish, where to die, dates that a reader then sees
-    for dates, moment, seen in ((0, "after merge", 0), (1, "after write_coords", 1), (1, "committed", 2)):
+    for dates, moment, seen in ((0, "after work_unit", 0), (1, "after write_coords", 1), (1, "committed", 2)):
         command = [sys.executable, "-c", KILLED_BUILD, str(tmp_path), str(dates), moment]
         ended = subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False, timeout=300)
         assert ended.returncode == -signal.SIGKILL
