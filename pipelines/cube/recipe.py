@@ -44,6 +44,9 @@ class Recipe:
     band_pass: Step | None = None
     """Reflectance in the bands of another satellite."""
 
+    grd: Step | None = None
+    """Which coefficient detected radar images are calibrated to; sigma nought without noise where it is None."""
+
     speckle: Step | None = None
     """A speckle filter of linear power."""
 

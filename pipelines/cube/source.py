@@ -14,6 +14,7 @@ from pipelines.cube.load import LazyScene, Plane, open_scene
 from pipelines.cube.plane import plane_of
 from pipelines.cube.recipe import Recipe, StepRun, crop, halo_of, run_of, with_halo
 from pipelines.cube.resampling import misses_grid
+from pipelines.cube.source_grd import GrdConversion, prepare_grd
 from pipelines.cube.source_landsat import prepare_landsat
 from pipelines.cube.source_modis import prepare_modis
 from pipelines.cube.source_optical import OpticalConversion, prepare_optical, verify_optical
@@ -22,10 +23,12 @@ from pipelines.cube.source_relative import prepare_relative
 from pipelines.cube.source_slc import prepare_complex
 from pipelines.cube.verdict import Contradicted
 from pipelines.physics import Uncalibrated
+from pipelines.physics.grd import GrdCalibration, takes_tables
 
 if TYPE_CHECKING:
     from catalogs.sensors import Sensor
     from pipelines.cube.coregister import Registration
+    from pipelines.cube.grd_scene import GrdScene
     from pipelines.cube.layer import Layer
     from pipelines.cube.load import Pixels
     from pipelines.cube.verdict import OnContradiction
@@ -74,7 +77,7 @@ class Source:
     bands: tuple[str, ...]
     """Bands of the cube; those that the scene lacks are filled."""
 
-    lazy: LazyScene
+    lazy: LazyScene | GrdScene
     conversion: Conversion
     run: StepRun
     """Optional steps of physics."""
@@ -165,13 +168,21 @@ def prepare(
         raise Skipped("missing_asset", f"a {product.id} scene carries its mask {product.mask}, {scene.id} does not")
     run = run_of(recipe, scene, group=cast("Group", group), bands=bands, grid=grid)
     try:
-        conversion = _PREPARE[group](scene, bands, grid)
+        if group == "s1" and takes_tables(scene):
+            calibration = recipe.grd if isinstance(recipe.grd, GrdCalibration) else GrdCalibration()
+            conversion: Conversion = prepare_grd(scene, bands, grid, calibration)
+        else:
+            conversion = _PREPARE[group](scene, bands, grid)
         planes = {**conversion.planes, **_step_planes(run, conversion.planes)}
-        if all(misses_grid(plane.header, grid) for band, plane in planes.items() if band in bands):
+        if _misses(conversion) or all(misses_grid(planes[band].header, grid) for band in bands if band in planes):
             raise Skipped("outside", f"a scene touches the grid {grid.bounds} of EPSG:{grid.epsg}, {scene.id} does not")
         if isinstance(conversion, OpticalConversion):
             conversion = verify_optical(scene, conversion, grid, on_contradiction)
-        lazy = open_scene(scene.id, planes, grid, chunk=chunk)
+        lazy = (
+            conversion.reader
+            if isinstance(conversion, GrdConversion)
+            else open_scene(scene.id, planes, grid, chunk=chunk)
+        )
     except Contradicted as error:
         raise Skipped("quarantined", str(error)) from error
     except Uncalibrated as error:
@@ -179,6 +190,11 @@ def prepare(
     except ReadFailed as error:
         raise Skipped(skip_reason(error.fault), str(error)) from error
     return Source(scene=scene, bands=bands, lazy=lazy, conversion=conversion, run=run, notes=_left_out(scene, sensor))
+
+
+def _misses(conversion: Conversion) -> bool:
+    """Tells whether an image without a CRS lies beside the grid."""
+    return isinstance(conversion, GrdConversion) and conversion.reader.misses_grid
 
 
 def _left_out(scene: Scene, sensor: Sensor) -> tuple[str, ...]:
@@ -195,7 +211,7 @@ def _step_planes(run: StepRun, held: Mapping[str, Plane]) -> dict[str, Plane]:
     return {asset.band: plane_of(run.scene, asset, run.grid, "class") for asset in assets}
 
 
-def _notes(lazy: LazyScene, bands: tuple[str, ...]) -> list[str]:
+def _notes(lazy: LazyScene | GrdScene, bands: tuple[str, ...]) -> list[str]:
     """Lists how pixels came to the grid and which bands are missing."""
     by_note: dict[str, list[str]] = {}
     for band, plane in lazy.planes.items():

@@ -17,8 +17,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from catalogs.scenes import Scene
+    from pipelines.physics.step import StepContext, StepPixels
     from pipelines.physics.window import LocalMoments
+    from pipelines.schema import Group
 
     Kernel: TypeAlias = Callable[[NDArray[np.float64], "Speckle"], NDArray[np.float64]]
 
@@ -47,7 +50,7 @@ _STRIP: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speckle:
-    """Which filter, over which window, for how many looks."""
+    """Which filter, over which window, for how many looks; a step of a recipe."""
 
     filter: FilterName
 
@@ -60,6 +63,12 @@ class Speckle:
 
     damping: float = 2.0
     """Decay of Frost's weights with distance in pixels; the other filters have none."""
+
+    name: ClassVar[str] = "speckle"
+    groups: ClassVar[tuple[Group, ...]] = ("s1", "slc")
+    """Groups of linear power; no other is ever filtered."""
+
+    planes: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         if self.filter not in get_args(FilterName):
@@ -75,12 +84,23 @@ class Speckle:
             raise ValueError(f"damping is a number above 0, got {self.damping}; 1 to 3 is usual")
 
     @property
-    def halo(self) -> int:
+    def halo_px(self) -> int:
         """Pixels around a block that its filtered values depend on."""
         return self.window // 2
 
+    def obstacle(self, scene: Scene) -> str:
+        """Returns '': any linear power can be filtered."""
+        del scene
+        return ""
+
+    def apply(self, pixels: StepPixels, context: StepContext) -> StepPixels:
+        """Returns every polarisation filtered; reasons stay."""
+        if context.group not in self.groups:
+            raise ValueError(f"speckle is filtered in linear power of {self.groups}, got {context.group}; leave it out")
+        return replace(pixels, values=np.stack([despeckle(band, self) for band in pixels.values]))
+
     def record(self) -> dict[str, str | float]:
-        """Returns what was applied, for a date's `processing` record."""
+        """Returns what was applied, for the attribute of a filtered array."""
         said: dict[str, str | float] = {"filter": self.filter, "window_px": self.window, "looks": self.looks}
         return {**said, "damping": self.damping} if self.filter == "frost" else said
 
@@ -88,7 +108,7 @@ class Speckle:
 def despeckle(power: NDArray[np.floating], speckle: Speckle) -> NDArray[np.float32]:
     """Returns filtered linear power, float32; NaN exactly where the input is NaN.
 
-    A pixel's value depends on the `speckle.halo` pixels around it and on nothing else, to the last bit.
+    A pixel's value depends on the `speckle.halo_px` pixels around it and on nothing else, to the last bit.
 
     Args:
         power: (y, x) linear power of one polarisation, NaN is missing, negative values of removed noise are legal.
@@ -99,7 +119,7 @@ def despeckle(power: NDArray[np.floating], speckle: Speckle) -> NDArray[np.float
     """
     if power.ndim != 2:  # noqa: PLR2004 y and x
         raise ValueError(f"a filter takes one band with dims (y, x), got shape {power.shape}; give it band by band")
-    kernel, halo = _KERNELS[speckle.filter], speckle.halo
+    kernel, halo = _KERNELS[speckle.filter], speckle.halo_px
     filtered = np.empty(power.shape, dtype=np.float32)
     for row in range(0, power.shape[0], _STRIP):
         top, bottom = max(row - halo, 0), min(row + _STRIP, power.shape[0])
@@ -160,7 +180,7 @@ def _frost(values: NDArray[np.float64], speckle: Speckle) -> NDArray[np.float64]
     """Mean weighted by exp(-damping Ci^2 d), d the distance; Frost et al. 1982, doi:10.1109/TPAMI.1982.4767223."""
     moments = local_moments(values, Window(height=speckle.window, width=speckle.window))
     decay = speckle.damping * np.nan_to_num(_relative_variance(moments), nan=0.0, posinf=0.0)
-    half = speckle.halo
+    half = speckle.halo_px
     present = np.pad(~np.isnan(values), half).astype(np.float64)
     padded = np.pad(np.nan_to_num(values, nan=0.0), half)
     weighted, weights = np.zeros_like(values), np.zeros_like(values)

@@ -183,7 +183,7 @@ def test_what_is_missing_stays_missing_and_touches_nobody(name):
 def test_no_block_boundary_shows(name, block):
     power = with_holes(speckled((100, 90), 4.4, seed=8).astype(np.float32), seed=9)
     speckle = Speckle(filter=name, window=7)
-    whole, halo = despeckle(power, speckle), speckle.halo
+    whole, halo = despeckle(power, speckle), speckle.halo_px
     pieces = np.full_like(whole, -1)
     for row, col in itertools.product(range(0, 100, block[0]), range(0, 90, block[1])):
         top, left = max(row - halo, 0), max(col - halo, 0)
