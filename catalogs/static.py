@@ -55,6 +55,19 @@ def search_static(query: SceneQuery, catalog: Path, *, required_bands: tuple[str
     )
 
 
+def static_items(catalog: Path) -> Iterator[FoundItem]:
+    """Yields every item of a catalogue on disk, whatever it holds, in the order of its links.
+
+    Args:
+        catalog: Path of a `catalog.json` or `collection.json`.
+
+    Raises:
+        ItemError: The file itself cannot be read.
+    """
+    provider = static_provider(catalog.parent)
+    yield from _Walk(query=None, provider=provider).items(catalog.resolve(), read_json(catalog))
+
+
 def read_json(path: Path) -> Document:
     """Returns a JSON object from a file.
 
@@ -91,7 +104,9 @@ class _Container:
 class _Walk:
     """One pass through a catalogue; every document is visited once, whatever links to it."""
 
-    query: SceneQuery
+    query: SceneQuery | None
+    """None: every item is wanted."""
+
     provider: Provider
     seen: set[str] = field(default_factory=set)
 
@@ -130,7 +145,7 @@ class _Walk:
 
     def _unreadable(self, relation: str, href: str, collection: str, problem: ItemError) -> FoundItem:
         # what hides behind a broken child is unknown: it is told under the first collection asked for
-        named = collection or (self.query.collections[0] if relation == "child" else "")
+        named = collection or (self.query.collections[0] if self.query and relation == "child" else "")
         name = Path(urlsplit(href).path).stem if relation == "item" else href
         return FoundItem(id=name or href, collection=named, href=href, document={}, problem=str(problem))
 

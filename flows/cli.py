@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 
 from flows.distil_command import distil
+from flows.inspect_command import inspect
 from flows.models_command import models
 from flows.prune_command import prune
 from flows.routing_command import routing
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (models, routing, prune, distil):
+for command in (models, routing, prune, distil, inspect):
     app.command()(command)
 
 RegionArgument = Annotated[Path, typer.Argument(metavar="REGION.yaml", help="The region's YAML file.")]

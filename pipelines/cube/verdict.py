@@ -98,19 +98,20 @@ def check_offset(scene: Scene, rule: RadiometricRule, *, grid: TargetGrid | None
         grid: Looked at within it only; None: over the whole scene.
     """
     within: Literal["scene", "grid"] = "scene" if grid is None else "grid"
-    with contextlib.ExitStack() as stack:
-        rasters, failures = _open(stack, scene)
-        sampler = _Sampler.of(rasters, grid) if rasters else None
-        if sampler is None:
-            told = "; ".join(f"{band}: {cause}" for band, cause in failures.items())
-            because = told or ("no band to look at" if not rasters else "the scene and the area do not meet")
-            return OffsetCheck(
-                verdict="no_pixels",
-                finding=Finding(convention="no_pixels", because=because),
-                failures=failures,
-                within=within,
-            )
-        finding, num_windows = _look(sampler, failures)
+    failures: dict[str, str] = {}
+    try:
+        with contextlib.ExitStack() as stack:
+            rasters = _open(stack, scene, failures)
+            sampler = _Sampler.of(rasters, grid) if rasters else None
+            if sampler is None:
+                told = "; ".join(f"{band}: {cause}" for band, cause in failures.items())
+                because = told or ("no band to look at" if not rasters else "the scene and the area do not meet")
+                return _unseen(because, within, failures)
+            finding, num_windows = _look(sampler, failures)
+    except RasterUnreadable as error:  # some of what was read was not what the file holds
+        cause = f"{error.fault}: {error.cause}"
+        failures.setdefault(_band_of(scene, error.href), cause)
+        return _unseen(cause, within, failures)
     return OffsetCheck(
         verdict=verdict_of(finding.convention, rule.offset_dn),
         finding=finding,
@@ -119,6 +120,15 @@ def check_offset(scene: Scene, rule: RadiometricRule, *, grid: TargetGrid | None
         within=within,
         failures=failures,
     )
+
+
+def _unseen(because: str, within: Literal["scene", "grid"], failures: Mapping[str, str]) -> OffsetCheck:
+    finding = Finding(convention="no_pixels", because=because)
+    return OffsetCheck(verdict="no_pixels", finding=finding, failures=failures, within=within)
+
+
+def _band_of(scene: Scene, href: str) -> str:
+    return next((asset.band for asset in scene.assets if asset.href == href), href)
 
 
 def settle(scene_id: str, rule: RadiometricRule, check: OffsetCheck, policy: OnContradiction) -> RadiometricRule:
@@ -181,11 +191,10 @@ def _joined(parts: list[PixelSample]) -> PixelSample:
 
 
 def _open(
-    stack: contextlib.ExitStack, scene: Scene
-) -> tuple[dict[str, tuple[Asset, rasterio.DatasetReader]], dict[str, str]]:
-    """Opens what the test needs; returns the open rasters and why others could not be."""
+    stack: contextlib.ExitStack, scene: Scene, failures: dict[str, str]
+) -> dict[str, tuple[Asset, rasterio.DatasetReader]]:
+    """Opens what the test needs; returns the open rasters and names the others."""
     rasters: dict[str, tuple[Asset, rasterio.DatasetReader]] = {}
-    failures: dict[str, str] = {}
     held = {asset.band: asset for asset in scene.assets}
     visible = [band for band in VISIBLE_BANDS if band in held][:2]
     for band in (*visible, *SHORTWAVE_BANDS, CIRRUS_BAND, CLASS_BAND):
@@ -194,7 +203,7 @@ def _open(
         try:
             raster = stack.enter_context(open_raster(held[band].href))
         except RasterUnreadable as error:
-            failures[band] = error.cause
+            failures[band] = f"{error.fault}: {error.cause}"
             if not rasters:
                 break  # the rest lies at the same place: one failure tells enough
             continue
@@ -205,7 +214,7 @@ def _open(
         rasters[band] = held[band], raster
     if set(rasters) <= {CLASS_BAND}:
         rasters.clear()
-    return rasters, failures
+    return rasters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

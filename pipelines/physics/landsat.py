@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from catalogs.sensors import load_sensor
 from pipelines.physics.bit_plane import BitPlane, bit_plane, bits_to_reasons
-from pipelines.physics.errors import Uncalibrated
+from pipelines.physics.errors import Contradictory, Uncalibrated
 from pipelines.schema import GROUP_SPECS, Reason
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def landsat_rule(scene: Scene, assets: tuple[Asset, ...]) -> LandsatRule:
         for name, stated, fixed in (("scale", asset.scale, sensor.scale), ("offset", asset.offset, sensor.offset)):
             assert fixed is not None, "the facts of Landsat give scale and offset"
             if stated is not None and not math.isclose(stated, fixed, rel_tol=_RELATIVE_TOLERANCE):
-                raise Uncalibrated(
+                raise Contradictory(
                     f"{name} of surface reflectance is {fixed}, {scene.id} declares {stated} for {asset.band}; correct "
                     "the item, or take the Level 2 product"
                 )

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from catalogs.sensors import load_sensor
-from pipelines.physics.errors import Uncalibrated
+from pipelines.physics.errors import Contradictory, Uncalibrated
 from pipelines.schema import PACKED_SCALE
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _decide(scene: Scene, facts: _Facts) -> tuple[RuleName, int]:
         return "declared", facts.declared_dn
     if facts.declared_dn == 0:
         if facts.flag is False and facts.carries_offset:
-            raise Uncalibrated(
+            raise Contradictory(
                 f"what {scene.id} says of its offset must agree, got boa_offset_applied False, baseline "
                 f"{scene.processing_baseline} and offset 0; correct the item or take the scene from another catalogue",
             )
@@ -206,7 +206,7 @@ def _declared_offset(scene: Scene, bands: list[Asset]) -> int | None:
             )
         steps.add(round(exact))
     if len(steps) > 1:
-        raise Uncalibrated(f"the bands of {scene.id} must share one offset, it declares {declared}; correct the item")
+        raise Contradictory(f"the bands of {scene.id} must share one offset, it declares {declared}; correct the item")
     return steps.pop() if steps else None
 
 

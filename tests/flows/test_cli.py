@@ -12,6 +12,7 @@ FROZEN = {
     "ringmoe": ["--help", "--version"],
     "demo": ["--help", "--out"],
     "distil": ["--help", "--method", "--out", "--regions", "--seed", "--steps", "--width", "--workers", "WEIGHTS"],
+    "inspect": ["--help", "--json", "--pixels", "CATALOG"],
     "init": ["--force", "--help", "PATH"],
     "models": ["--help", "--json"],
     "plan": ["--help", "--json", "--scenes", "REGION"],
