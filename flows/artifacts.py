@@ -107,6 +107,12 @@ def results_markdown(report: RunReport) -> str:
     if report.gaps:
         lines += ["| gap | reason | detail |", "| --- | --- | --- |"]
         lines += [f"| {row.id} | {row.reason} | {_cell(row.detail)} |" for row in report.gaps[:MAX_ROWS]] + [""]
+    if report.read_failures:
+        lines += ["| read failure | units | fault | file | cause |", "| --- | ---: | --- | --- | --- |"]
+        lines += [
+            f"| {row.scene} | {row.num_units} | {row.fault} | {_cell(row.href)} | {_cell(row.cause)} |"
+            for row in report.read_failures[:MAX_ROWS]
+        ] + [""]
     lines += ["| stage | seconds |", "| --- | ---: |"]
     lines += [f"| {stage} | {seconds:.2f} |" for stage, seconds in report.timings.items()]
     return "\n".join(lines) + "\n"

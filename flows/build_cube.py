@@ -10,6 +10,8 @@ from flows.progress import OnProgress, ignore_progress
 from flows.recipe import recipe_of
 from pipelines.cube import BuildOptions
 from pipelines.cube import build_cube as build
+from pipelines.cube.byte_size import parse_bytes
+from pipelines.cube.coregister import CoregisterOptions
 
 if TYPE_CHECKING:
     from catalogs import SceneSet
@@ -55,8 +57,18 @@ def build_options(config: RegionConfig, *, run_id: str = "") -> BuildOptions:
         bands_slc=config.bands.slc,
         chunk=config.cube.chunk,
         recipe=recipe_of(config),
+        coregister=coregister_options(config),
         on_contradiction=config.radiometry.on_contradiction,
         num_threads=config.workers,
+        cluster=config.cube.cluster,
+        memory=None if config.cube.memory is None else parse_bytes(config.cube.memory),
+        retries=config.cube.retries,
         title=f"Co-registered Sentinel-1 and Sentinel-2 cube of {config.name}",
         run_id=run_id,
     )
+
+
+def coregister_options(config: RegionConfig) -> CoregisterOptions | None:
+    """Returns what a region does about shifted scenes, None where it does not look."""
+    chosen = config.coregister
+    return None if chosen is None else CoregisterOptions(action=chosen.action, max_shift_m=chosen.max_shift_m)

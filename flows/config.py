@@ -5,6 +5,7 @@ The classes are plain data: reading the file, finding the nearest known key and 
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -81,9 +82,35 @@ class BandsConfig(_Frozen):
 
 
 class CubeConfig(_Frozen):
-    """How the cube is cut on disk."""
+    """How the cube is cut on disk, and who builds it with how much memory."""
 
     chunk: int = Field(default=512, ge=16, le=4096, description="Edge of a stored chunk, pixels.")
+    cluster: str = Field(
+        default="threads",
+        description="Who builds: threads, local (processes of this machine), or tcp://host:port of a Dask scheduler.",
+    )
+    memory: str | None = Field(
+        default=None, description="What a build may use, such as 2GB; null: half of what the machine has."
+    )
+    retries: int = Field(
+        default=2, ge=0, le=20, description="Further tries of a unit where a server was busy, failed or stayed silent."
+    )
+
+    @field_validator("cluster")
+    @classmethod
+    def _is_a_crew(cls, value: str) -> str:
+        if not re.fullmatch(r"threads|local|(tcp|tls)://[^\s/:]+:\d{1,5}", value):
+            raise ValueError(f"must be threads, local or tcp://host:port, got {value!r}; name a scheduler's address")
+        return value
+
+    @field_validator("memory")
+    @classmethod
+    def _is_a_size(cls, value: str | None) -> str | None:
+        if value is not None:
+            from pipelines.cube.byte_size import parse_bytes
+
+            parse_bytes(value)
+        return value
 
 
 class RadiometryConfig(_Frozen):

@@ -24,7 +24,16 @@ from flows.origins import remember_origins
 from flows.paths import OutputPaths
 from flows.progress import OnProgress, ignore_progress
 from flows.region_file import dump_region
-from flows.run_report import CubeRow, ProductRow, RunReport, SceneRow, Status, final_status, write_atomically
+from flows.run_report import (
+    CubeRow,
+    ProductRow,
+    ReadFailureRow,
+    RunReport,
+    SceneRow,
+    Status,
+    final_status,
+    write_atomically,
+)
 from flows.search import nothing_found, nothing_usable
 from flows.transient import causes
 from flows.weights import weights_path
@@ -35,6 +44,7 @@ if TYPE_CHECKING:
     from catalogs import SceneOutcome, SceneSet
     from flows.config import RegionConfig
     from pipelines.cube import BuildResult, CubeRef
+    from pipelines.cube.failures import ReadFailure
     from pipelines.inference import PredictionRef
 
 
@@ -73,6 +83,7 @@ class _Record:
     scenes: tuple[SceneRow, ...] = ()
     unmatched: int = 0
     cube: CubeRow | None = None
+    read_failures: tuple[ReadFailureRow, ...] = ()
     changed: bool = False
     products: tuple[ProductRow, ...] = ()
     catalog: str | None = None
@@ -100,6 +111,7 @@ class _Record:
             scenes=self.scenes,
             unmatched=self.unmatched,
             cube=self.cube,
+            read_failures=self.read_failures,
             products=self.products,
             timings=timings,
             error=error,
@@ -157,7 +169,12 @@ def run_region(
     try:
         with exclusive(paths.lock):
             _run(job, stages or plain_stages(), record, paths)
-            status = final_status(changed=record.changed, scenes=record.scenes, products=record.products)
+            status = final_status(
+                changed=record.changed,
+                scenes=record.scenes,
+                products=record.products,
+                read_failures=record.read_failures,
+            )
             report = record.report(status)
             _write(paths, report, config)
     except OutputBusyError as error:  # the folder's report belongs to the run that holds it
@@ -197,6 +214,7 @@ def _run(job: Job, stages: Stages, record: _Record, paths: OutputPaths) -> None:
         built = stages.build_cube(job, scene_set)
         record.scenes, record.changed = _rows(built.outcomes, built.notes), built.changed
         record.cube = CubeRow(uri=built.ref.uri, snapshot=built.ref.snapshot)
+        record.read_failures = _read_failures(built.read_failures)
         record.notes += [f"{scene}: {note}" for scene, notes in sorted(built.notes.items()) for note in notes]
         record.notes += _left_aside(built)
     if not any(built.dates.values()):
@@ -255,6 +273,21 @@ def _rows(
         for row in outcomes
     ]
     return tuple(sorted(rows, key=lambda row: (row.collection, row.id)))
+
+
+def _read_failures(failures: tuple[ReadFailure, ...]) -> tuple[ReadFailureRow, ...]:
+    return tuple(
+        ReadFailureRow(
+            scene=row.scene_id,
+            band=row.band,
+            href=row.href,
+            fault=row.fault,
+            cause=row.cause,
+            num_units=len(row.blocks),
+            blocks=tuple((block.row, block.col, block.height, block.width) for block in row.blocks),
+        )
+        for row in failures
+    )
 
 
 def _write(paths: OutputPaths, report: RunReport, config: RegionConfig) -> None:

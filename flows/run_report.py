@@ -11,7 +11,19 @@ from typing import Final, Literal
 
 Status = Literal["Completed", "CompletedWithGaps", "NoNewData", "Failed"]
 
-LOSS_REASONS: Final = frozenset({"missing_asset", "unreadable", "uncalibrated", "all_nodata"})
+LOSS_REASONS: Final = frozenset(
+    {
+        "missing_asset",
+        "unreadable",
+        "uncalibrated",
+        "all_nodata",
+        "damaged",
+        "refused",
+        "quarantined",
+        "misregistered",
+        "held_back",
+    }
+)
 """Skips that cost observations the region asked for: they make a run `CompletedWithGaps`.
 
 The others (`outside`, `duplicate`, `superseded`, `too_cloudy`) are decisions: nothing wanted is missing."""
@@ -30,6 +42,26 @@ class SceneRow:
 
     reason: str | None = None
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFailureRow:
+    """Parts of a used scene that stay missing in the cube, since a file could not be read there."""
+
+    scene: str
+    band: str
+    href: str
+    """The file as its item says it, without a signature."""
+
+    fault: str
+    """`missing`, `refused`, `busy`, `server`, `timeout` or `damaged`."""
+
+    cause: str
+    num_units: int
+    """Chunks of the cube that are missing."""
+
+    blocks: tuple[tuple[int, int, int, int], ...]
+    """The chunks as (row, col, height, width) in pixels of the grid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +105,9 @@ class RunReport:
     """Items of the catalogues outside the region's collections, area or time."""
 
     cube: CubeRow | None = None
+    read_failures: tuple[ReadFailureRow, ...] = ()
+    """What is missing of used scenes; the next run tries it again."""
+
     products: tuple[ProductRow, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)
     """Seconds by stage, and `total`."""
@@ -105,7 +140,13 @@ class RunReport:
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
 
-def final_status(*, changed: bool, scenes: tuple[SceneRow, ...], products: tuple[ProductRow, ...]) -> Status:
+def final_status(
+    *,
+    changed: bool,
+    scenes: tuple[SceneRow, ...],
+    products: tuple[ProductRow, ...],
+    read_failures: tuple[ReadFailureRow, ...] = (),
+) -> Status:
     """Returns how a run that did not fail ended.
 
     A product that the dates at hand cannot give (`not_made`, with its reason) is no gap: no observation was lost.
@@ -114,11 +155,12 @@ def final_status(*, changed: bool, scenes: tuple[SceneRow, ...], products: tuple
         changed: True where the cube gained a date.
         scenes: Every matched item.
         products: Every product asked for.
+        read_failures: What is missing of used scenes.
     """
     written = any(product.state == "written" for product in products)
     if not changed and not written:
         return "NoNewData"
-    lost = any(row.reason in LOSS_REASONS for row in scenes)
+    lost = bool(read_failures) or any(row.reason in LOSS_REASONS for row in scenes)
     return "CompletedWithGaps" if lost else "Completed"
 
 

@@ -49,6 +49,10 @@ def summary(report: RunReport) -> str:
         parts.append(f"cube {report.cube.uri} @ {report.cube.snapshot}")
     if report.products:
         parts += ["", products_table(report)]
+    parts += [
+        f"read failure: {row.num_units} units of {row.scene} are missing, {row.href}: {row.cause} ({row.fault})"
+        for row in report.read_failures
+    ]
     parts += [f"note: {note}" for note in report.notes]
     return "\n".join(parts)
 

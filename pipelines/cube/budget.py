@@ -7,12 +7,12 @@ tests hold it against what processes were measured to use.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
+from pipelines.cube.byte_size import readable
 from pipelines.cube.errors import CubeError
 from pipelines.cube.recipe import halo_of
 from pipelines.schema import GROUP_SPECS
@@ -51,13 +51,6 @@ _STEP_TEMPORARIES: Final = 8
 
 _PLANE_BYTES: Final = 12
 """Per pixel besides bands: reason (2), its merged copy and ranks (4), valid and masks (3), the classification (3)."""
-
-_UNITS: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
-    "KIB": 1 << 10,
-    "MIB": 1 << 20,
-    "GIB": 1 << 30,
-    "TIB": 1 << 40,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +176,8 @@ def plan_workload(load: UnitLoad, *, shape: tuple[int, int], chunk: int, crew: C
     if slots < 1:
         least = PROGRAM_BYTES + FIXED_BYTES + costs[-1][1]
         raise CubeError(
-            f"cube.memory must hold one unit of one chunk in each process, {_readable(least)} for chunks of {chunk} "
-            f"pixels with {load.num_bands} bands, got {_readable(memory)} a process; allow more memory, take fewer "
+            f"cube.memory must hold one unit of one chunk in each process, {readable(least)} for chunks of {chunk} "
+            f"pixels with {load.num_bands} bands, got {readable(memory)} a process; allow more memory, take fewer "
             "workers, or make a new cube of smaller chunks",
         )
     return Workload(
@@ -223,20 +216,3 @@ def process_memory(declared: int | None, crew: CrewShape, machine: int) -> int:
             "cube.memory to what one of them may use, such as 4GB",
         )
     return int(crew.memory_each * MEMORY_SHARE)
-
-
-def parse_bytes(text: str) -> int:
-    """Returns the bytes that a text such as `2GB`, `512MiB` or `800000000` names.
-
-    Raises:
-        ValueError: It names none.
-    """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
-    factor = _UNITS.get(found[2].upper()) if found else None
-    if found is None or factor is None or float(found[1]) * factor < 1:
-        raise ValueError(f"a size is a number with B, KB, MB, GB, TB, KiB, MiB, GiB or TiB, got {text!r}; write 2GB")
-    return int(float(found[1]) * factor)
-
-
-def _readable(number: int) -> str:
-    return f"{number / 10**9:.2f} GB"

@@ -77,7 +77,7 @@ def test_lost_scenes_are_gaps_with_their_reasons(own_catalog, run):
 
     report = run(own_catalog)
     reasons = sorted(row.reason for row in report.scenes if row.outcome == "skipped")
-    assert reasons == ["all_nodata", "missing_asset", "unreadable"]
+    assert reasons == ["all_nodata", "damaged", "missing_asset"]
     assert all(row.detail for row in report.gaps)
     assert len(report.scenes) == 8
     assert report.status == "CompletedWithGaps"

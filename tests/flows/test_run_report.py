@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from flows.run_report import ProductRow, RunReport, SceneRow, final_status, write_atomically
+from flows.run_report import ProductRow, ReadFailureRow, RunReport, SceneRow, final_status, write_atomically
 
 USED = SceneRow(id="a", collection="s2", outcome="used")
 WRITTEN = ProductRow(name="land-cover", path="p", snapshot="s", state="written")
@@ -24,7 +24,7 @@ def skipped(reason):
         (False, (USED, skipped("unreadable")), (KEPT,), "NoNewData"),
         *(
             (True, (USED, skipped(r)), (WRITTEN,), "CompletedWithGaps")
-            for r in ("unreadable", "missing_asset", "uncalibrated", "all_nodata")
+            for r in ("unreadable", "damaged", "refused", "missing_asset", "uncalibrated", "all_nodata", "quarantined")
         ),
         *(
             (True, (USED, skipped(r)), (WRITTEN,), "Completed")
@@ -36,6 +36,17 @@ def test_final_status(changed, scenes, products, status):
     assert final_status(changed=changed, scenes=scenes, products=products) == status
 
 
+UNREAD = ReadFailureRow(
+    scene="a", band="B04", href="B04.tif", fault="damaged", cause="cut", num_units=1, blocks=((0, 0, 512, 512),)
+)
+
+
+@pytest.mark.parametrize(("changed", "status"), [(True, "CompletedWithGaps"), (False, "NoNewData")])
+def test_a_scene_with_missing_parts_is_a_gap(changed, status):
+    products = (WRITTEN if changed else KEPT,)
+    assert final_status(changed=changed, scenes=(USED,), products=products, read_failures=(UNREAD,)) == status
+
+
 def test_json_holds_what_a_caller_may_read():
     report = RunReport(
         status="Failed",
@@ -44,12 +55,14 @@ def test_json_holds_what_a_caller_may_read():
         started="t",
         finished="t",
         scenes=(USED,),
+        read_failures=(UNREAD,),
         error="why",
         timings={"total": 1},
     )
     answer = json.loads(report.to_json())
     assert {"status", "scenes", "unmatched", "cube", "products", "timings", "error"} <= set(answer)
     assert answer["scenes"][0] == {"id": "a", "collection": "s2", "outcome": "used", "reason": None, "detail": ""}
+    assert answer["read_failures"][0]["blocks"] == [[0, 0, 512, 512]]
     assert "\n" not in report.to_json()
     assert report.exit_code == 1
 
