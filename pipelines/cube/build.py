@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from catalogs.scenes import SceneOutcome
 from catalogs.sensors import group_of
 from pipelines.cube.acquisition import Acquisition, acquisitions
+from pipelines.cube.band_choice import require_known
 from pipelines.cube.configuration import CubeConfiguration, require_same, stored_configuration
 from pipelines.cube.execute import Execution, execute_date
 from pipelines.cube.failures import describe, parse_failures
@@ -19,6 +20,7 @@ from pipelines.cube.options import BuildOptions
 from pipelines.cube.plan import BuildPlan, StoredDate, plan_build
 from pipelines.cube.progress import UnitTracker
 from pipelines.cube.reference import CubeRef
+from pipelines.cube.registrar import registrar_of, require_same_action
 from pipelines.cube.result import BuildResult
 from pipelines.cube.retry import retry_policy
 from pipelines.cube.scout import Scout
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from catalogs.scenes import Scene, SceneSet
     from pipelines.cube.failures import ReadFailure
     from pipelines.cube.progress import Progress
+    from pipelines.cube.registrar import Registrar
     from pipelines.cube.source import Source
     from pipelines.cube.store import Run, Store
     from pipelines.grid import TargetGrid
@@ -121,6 +124,17 @@ def _execution(
             on_contradiction=options.on_contradiction,
         )
 
+    root = run.store.root()
+    stored = {} if root is None else dict(root.groups())
+    require_same_action(stored, options.coregister)
+    registrar: Registrar | None = None
+    if options.coregister is not None:
+        registrar = registrar_of(options.coregister, stored, plan.dates, configuration.grid, open_scene)
+
+    def open_registered(scene: Scene, group: str) -> Source:
+        source = open_scene(scene, group)
+        return source if registrar is None else registrar.check(source, group)
+
     return Execution(
         run=run,
         configuration=configuration,
@@ -128,9 +142,10 @@ def _execution(
         input_hash=scene_set.input_hash(),
         attribution=scene_set.attribution,
         crew=crew,
-        scout=stack.enter_context(Scout(plan.dates, open_scene, retry)),
+        scout=stack.enter_context(Scout(plan.dates, open_registered, retry)),
         sides={group: workload.side for group, workload in workloads.items()},
         retry=retry,
+        registrar=registrar,
     )
 
 
@@ -165,6 +180,8 @@ def _configuration(
     """Returns the bands of every group: as asked for, else as stored, else those of the default that scenes carry."""
     named = {str(group): options.bands(group) for group in GROUPS}
     asked = {group: bands for group, bands in named.items() if bands is not None}
+    for group, bands_asked in asked.items():
+        require_known(group, bands_asked)
     stored = stored_configuration(store.root(), store.uri)
     if stored is not None:
         require_same(stored, grid=grid, asked=asked, recipe=options.recipe, uri=store.uri)

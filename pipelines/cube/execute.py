@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 import icechunk
 
-from catalogs import load_sensor
+from pipelines.cube.band_choice import known_bands
 from pipelines.cube.date_units import WrittenUnits, units_of, write_units
 from pipelines.cube.errors import CubeError, ReadFailed
 from pipelines.cube.failures import describe, failures_text, gathered, skip_reason
@@ -23,6 +23,7 @@ from pipelines.cube.lineage import lineage_of
 from pipelines.cube.plan import HeldBack, held_back, place
 from pipelines.cube.raster_file import PASSING_FAULTS
 from pipelines.cube.read_policy import read_policy
+from pipelines.cube.registrar import coordinates
 from pipelines.cube.retry import Patience, with_retries
 from pipelines.cube.source import Skipped, Source
 from pipelines.cube.stored_scene import RECORD_KEY, scene_record
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from pipelines.cube.encoding import Attributes
     from pipelines.cube.options import BuildOptions
     from pipelines.cube.plan import StoredDate
+    from pipelines.cube.registrar import Registrar
     from pipelines.cube.retry import RetryPolicy
     from pipelines.cube.scout import Scout
     from pipelines.cube.store import Draft, Run
@@ -61,6 +63,9 @@ class Execution:
 
     retry: RetryPolicy
     """How often and when a read is tried again."""
+
+    registrar: Registrar | None = None
+    """References that scenes are held against, None where nobody looks."""
 
     def num_units(self, group: str) -> int:
         """Returns how many units a date of a group has, before its files are known."""
@@ -195,6 +200,7 @@ def _write(
             | {
                 "processing": _processing(sources),
                 "radiometric_verdict": _verdicts(sources),
+                **coordinates(sources),
                 "read_failures": failures_text(written.failures),
                 "lineage": lineage_of(placement, snapshot=draft.base, now=datetime.now(UTC)),
             },
@@ -242,18 +248,20 @@ def _open_group(execution: Execution, draft: Draft, acquisition: Acquisition) ->
     if name in root:
         group = _group(root, name)
     else:
-        sensor = load_sensor(acquisition.scenes[0].sensor)
+        known = known_bands(name, acquisition.scenes[0].sensor)
         group = create_group(
             root,
             GroupTemplate(
                 name=name,
                 grid=configuration.grid,
-                bands=tuple(sensor.band(band) for band in configuration.bands[name]),
+                bands=tuple(known[band] for band in configuration.bands[name]),
                 chunk=execution.options.chunk,
                 title=execution.options.title,
             ),
         )
     group.attrs["attribution"] = root.attrs["attribution"]
+    if execution.registrar is not None:
+        group.attrs.update(execution.registrar.attributes(name))
     return group
 
 

@@ -10,6 +10,7 @@ from pipelines.cube.recipe import Recipe
 from pipelines.schema import GROUPS
 
 if TYPE_CHECKING:
+    from pipelines.cube.coregister import CoregisterOptions
     from pipelines.cube.verdict import OnContradiction
 
 CLUSTER: Final = re.compile(r"threads|local|(tcp|tls)://[^\s/:]+:\d{1,5}")
@@ -44,6 +45,9 @@ class BuildOptions:
 
     on_contradiction: OnContradiction = "quarantine"
     """What to do with a Sentinel-2 scene whose pixels contradict the radiometric rule of its metadata."""
+
+    coregister: CoregisterOptions | None = None
+    """What is done about scenes that lie beside the others of their group; None does not look."""
 
     chunk: int = 512
     """Side of a stored chunk in pixels; a smaller grid is one chunk. An existing cube keeps its own."""

@@ -1,212 +1,50 @@
-"""Holds scenes against the reference of their group: reads a few windows of both and compares them."""
+"""The references of a build: which scene all others of a group are held against, and what is told of it."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from catalogs import load_sensor
-from pipelines.cube.coregister import BANDS, COREGISTERED_GROUPS, CoregisterOptions, Registration
+from pipelines.cube.coregister import COREGISTERED_GROUPS, CoregisterOptions, Registration
 from pipelines.cube.errors import CubeError, ReadFailed
-from pipelines.cube.group import array_of, values_of
-from pipelines.cube.load import Plane, open_scene
-from pipelines.cube.recipe import with_halo
-from pipelines.cube.resampling import choose_resampling
+from pipelines.cube.group import stored_dates
+from pipelines.cube.registration import Reference, reference_of_group, reference_of_source, registered
 from pipelines.cube.source import Skipped
-from pipelines.grid import Block
-from pipelines.physics import usable
-from pipelines.physics.packing import unpack_values
-from pipelines.physics.shift import agree, patch_shift, patches
-from pipelines.schema import GROUP_SPECS
+from pipelines.physics.shift import Shift
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
 
     import zarr
-    from numpy.typing import NDArray
 
-    from pipelines.cube.resampling import Meaning
+    from catalogs.scenes import Scene
+    from pipelines.cube.acquisition import Acquisition
     from pipelines.cube.source import Source
     from pipelines.grid import TargetGrid
-    from pipelines.schema import Group
 
-REFERENCE_ATTRIBUTE = "coregistration_reference"
-"""Attribute of a group: scene ids of the date that all others are held against."""
+REFERENCE: Final = "coregistration_reference"
+"""Attribute of a group: id of the scene that all others are held against."""
 
-ACTION_ATTRIBUTE = "coregistration_action"
+ACTION: Final = "coregistration_action"
+"""Attribute of a group: what is done about shifts."""
 
+CLEAR_ENOUGH: Final = 0.8
+"""Usable share of a scene's windows from which on no clearer one is looked for."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferencePatch:
-    """One window of the reference."""
-
-    block: Block
-    values: NDArray[np.float32]
-    """(y, x), NaN where not usable."""
+MOST_CANDIDATES: Final = 8
+"""Scenes whose windows are read at most to find a reference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """The windows of a reference date, a few megabytes whatever the grid."""
-
-    name: str
-    """Its scene ids, joined by a blank."""
-
-    band: str
-    patches: tuple[ReferencePatch, ...]
-
-    @property
-    def usable_share(self) -> float:
-        """Share of the windows' pixels that are usable, 0 to 1."""
-        return float(np.mean([np.isfinite(patch.values).mean() for patch in self.patches]))
-
-
-def compared_band(group: str, bands: tuple[str, ...]) -> str | None:
-    """Returns the band by which the scenes of a group are compared, None where it holds none that serves."""
-    return next((band for band in BANDS.get(group, ()) if band in bands), None)
-
-
-def reference_of_source(source: Source, group: str, options: CoregisterOptions) -> Reference | None:
-    """Returns the windows of a scene that is about to become the reference, None where no band serves.
-
-    Raises:
-        ReadFailed: A raster is damaged.
-    """
-    band = compared_band(group, source.bands)
-    if band is None or source.scene.asset(band) is None:
-        return None
-    grid = source.run.grid
-    found = tuple(
-        ReferencePatch(block=block, values=_usable_band(source, group, band, block))
-        for block in reference_blocks(grid, options)
-    )
-    return Reference(name=source.scene.id, band=band, patches=found)
-
-
-def reference_of_group(group: zarr.Group, name: str, grid: TargetGrid, options: CoregisterOptions) -> Reference | None:
-    """Returns the windows of a stored date, None where the group holds no band that serves.
-
-    Args:
-        group: A group that holds the date.
-        name: Scene ids of the date, joined by a blank.
-        grid: The cube's.
-        options: Size and number of the windows.
-
-    Raises:
-        CubeError: The group no longer holds that date.
-    """
-    bands = tuple(map(str, values_of(group, "band")))
-    ids = [str(text) for text in values_of(group, "scene_ids")]
-    band = compared_band(group.basename, bands)
-    if band is None:
-        return None
-    if name not in ids:
-        raise CubeError(
-            f"the reference of co-registration is a date of {group.basename}, {name!r} is not there any more; build "
-            "the cube anew or leave coregister out"
-        )
-    index, spec = ids.index(name), GROUP_SPECS[cast("Group", group.basename)]
-    values, valid = array_of(group, spec.value_name), array_of(group, "valid")
-    found = []
-    for block in reference_blocks(grid, options):
-        stored = np.asarray(values[index, bands.index(band), *block.slices])
-        clear = np.asarray(valid[index, *block.slices])
-        patch = np.where(clear, unpack_values(stored, spec), np.float32(np.nan))
-        found.append(ReferencePatch(block=block, values=patch))
-    return Reference(name=name, band=band, patches=tuple(found))
-
-
-def reference_blocks(grid: TargetGrid, options: CoregisterOptions) -> tuple[Block, ...]:
-    """Returns the windows of a grid that are compared."""
-    return tuple(
-        Block(row=rows.start, col=cols.start, height=rows.stop - rows.start, width=cols.stop - cols.start)
-        for rows, cols in patches(grid.shape, options.shift)
-    )
-
-
-def register(source: Source, group: str, reference: Reference, options: CoregisterOptions) -> Registration:
-    """Returns where a scene lies against a reference.
-
-    Raises:
-        ReadFailed: A raster is damaged.
-    """
-    grid, margin = source.run.grid, int(np.ceil(options.shift.max_px)) + 1
-    shifts = []
-    for patch in reference.patches:
-        around = with_halo(patch.block, margin, grid.shape)
-        image = _usable_band(source, group, reference.band, around)
-        corner = (patch.block.row - around.row, patch.block.col - around.col)
-        shift = patch_shift(patch.values, image, corner, options.shift)
-        if shift is not None:
-            shifts.append(shift)
-    found = agree(np.array(shifts, dtype=np.float64).reshape(-1, 2), options.shift)
-    return Registration(reference=reference.name, band=reference.band, shift=found, resolution=grid.resolution)
-
-
-def registered(source: Source, group: str, reference: Reference, options: CoregisterOptions) -> Source:
-    """Returns a scene with its registration, moved back where that is asked for.
-
-    A shift that could not be told lets the scene through under every action: it is recorded, and nothing is done.
-
-    Raises:
-        Skipped: `misregistered` beyond the gate, `unreadable` where a window cannot be read.
-    """
-    try:
-        registration = register(source, group, reference, options)
-    except ReadFailed as error:
-        raise Skipped("unreadable", str(error)) from error
-    limit_m = options.limit_m(source.run.grid.resolution)
-    if options.action == "gate" and registration.length_m > limit_m:
-        raise Skipped(
-            "misregistered",
-            f"a scene lies within {limit_m:g} m of {reference.name}, {source.scene.id} lies "
-            f"{registration.shift_x_m:+.1f} m east and {registration.shift_y_m:+.1f} m north of it; raise max_shift_m "
-            "or set action: correct",
-        )
-    if options.action == "correct" and registration.shift.is_measured:
-        source = moved(source, group, registration)
-        registration = registration.as_applied()
-    return dataclasses.replace(source, registration=registration)
-
-
-def moved(source: Source, group: str, registration: Registration) -> Source:
-    """Returns a scene whose rasters are read moved back by its shift: quantities bilinear, classes nearest."""
-    grid, sensor = source.run.grid, load_sensor(source.scene.sensor)
-    masks = {band.id for band in sensor.bands if band.kind == "mask"}
-    planes = {
-        band: _moved_plane(plane, grid, registration, "class" if band in masks else "quantity")
-        for band, plane in source.lazy.planes.items()
-    }
-    del group
-    chunk = max(grid.shape)
-    return dataclasses.replace(source, lazy=open_scene(source.scene.id, planes, grid, chunk=chunk))
-
-
-def _moved_plane(plane: Plane, grid: TargetGrid, registration: Registration, meaning: Meaning) -> Plane:
-    a, b, c, d, e, f = plane.header.transform
-    header = dataclasses.replace(
-        plane.header, transform=(a, b, c - registration.shift_x_m, d, e, f - registration.shift_y_m)
-    )
-    return dataclasses.replace(plane, header=header, resampling=choose_resampling(header, grid, meaning))
-
-
-def _usable_band(source: Source, group: str, band: str, block: Block) -> NDArray[np.float32]:
-    layer = source.read(block)
-    stored = layer.values[source.bands.index(band)]
-    values = unpack_values(stored, GROUP_SPECS[cast("Group", group)])
-    return np.where(usable(layer.reason), values, np.float32(np.nan))
-
-
-@dataclass(slots=True, kw_only=True)
 class Registrar:
     """The references of one build, each read once."""
 
     options: CoregisterOptions
-    references: dict[str, Reference]
-    """By group; the first clear scene of a new group becomes its reference."""
+    references: Mapping[str, Reference]
+    """By group; a group without one is not compared."""
 
     def check(self, source: Source, group: str) -> Source:
         """Returns a scene with its registration; the scene itself where its group is not compared.
@@ -214,35 +52,116 @@ class Registrar:
         Raises:
             Skipped: As `registered`.
         """
-        if group not in COREGISTERED_GROUPS:
-            return source
         reference = self.references.get(group)
         if reference is None:
             return source
-        if source.scene.id in reference.name.split():
-            return source
+        if source.scene.id == reference.name:
+            return dataclasses.replace(source, registration=_itself(reference, source.run.grid))
         return registered(source, group, reference, self.options)
+
+    def attributes(self, group: str) -> dict[str, str]:
+        """Returns what a group says of its reference, empty where it has none."""
+        reference = self.references.get(group)
+        return {} if reference is None else {REFERENCE: reference.name, ACTION: self.options.action}
+
+
+def registrar_of(
+    options: CoregisterOptions,
+    stored: Mapping[str, zarr.Group],
+    wanted: Iterable[Acquisition],
+    grid: TargetGrid,
+    open_scene: Callable[[Scene, str], Source],
+) -> Registrar:
+    """Returns the references of a build: those that the cube was built with, else the clearest scene that is wanted.
+
+    Args:
+        options: What is done about shifts.
+        stored: The groups of the cube, empty where nothing was written yet.
+        wanted: Dates to be written.
+        grid: The cube's.
+        open_scene: Opens a scene for a group; raises Skipped.
+    """
+    references = references_of_cube(stored, grid, options)
+    scenes: dict[str, list[Scene]] = {}
+    for date in wanted:
+        if date.group in COREGISTERED_GROUPS and date.group not in references:
+            scenes.setdefault(date.group, []).extend(date.scenes)
+    for group, members in scenes.items():
+        reference = _clearest(members, group, options, open_scene)
+        if reference is not None:
+            references[group] = reference
+    return Registrar(options=options, references=references)
+
+
+def _clearest(
+    scenes: Iterable[Scene], group: str, options: CoregisterOptions, open_scene: Callable[[Scene, str], Source]
+) -> Reference | None:
+    """Returns the first scene that is clear enough, by the clouds that the items state; else the clearest of them."""
+    best: Reference | None = None
+    for scene in sorted(scenes, key=_cloudiness)[:MOST_CANDIDATES]:
+        try:
+            reference = reference_of_source(open_scene(scene, group), group, options)
+        except (Skipped, ReadFailed):
+            continue  # recorded when its own turn comes
+        if reference is not None and (best is None or reference.usable_share > best.usable_share):
+            best = reference
+        if best is not None and best.usable_share >= CLEAR_ENOUGH:
+            break
+    return best
+
+
+def _cloudiness(scene: Scene) -> tuple[float, datetime, str]:
+    unknown = 50.0
+    return unknown if scene.cloud_cover is None else scene.cloud_cover, scene.time, scene.id
+
+
+def _itself(reference: Reference, grid: TargetGrid) -> Registration:
+    shift = Shift(rows_px=0.0, cols_px=0.0, spread_px=0.0, num_windows=0)
+    return Registration(reference=reference.name, band=reference.band, shift=shift, resolution=grid.resolution)
+
+
+def coordinates(sources: Iterable[Source]) -> dict[str, str | float]:
+    """Returns the coordinates along time that tell of a date's registration, empty where nothing was compared.
+
+    The shift is that of the date's first scene that has one; the JSON holds every scene's.
+    """
+    found = {source.scene.id: source.registration for source in sources if source.registration is not None}
+    if not found:
+        return {}
+    first = next((each for each in found.values() if each.shift.is_measured), next(iter(found.values())))
+    records = {scene_id: each.record for scene_id, each in found.items()}
+    return {
+        "shift_x_m": first.shift_x_m,
+        "shift_y_m": first.shift_y_m,
+        "coregistration": json.dumps(records, sort_keys=True),
+    }
+
+
+def require_same_action(stored: Mapping[str, zarr.Group], options: CoregisterOptions | None) -> None:
+    """Raises where a build would leave dates that were moved back beside others that were not.
+
+    Raises:
+        CubeError: The cube was built with another action, and one of the two is `correct`.
+    """
+    asked = "none" if options is None else options.action
+    for name, group in stored.items():
+        if name not in COREGISTERED_GROUPS or not stored_dates(group):
+            continue
+        held = str(group.attrs.get(ACTION, "none"))
+        if "correct" in {held, asked} and held != asked:
+            raise CubeError(
+                f"dates of one cube are all moved back or none is, {name} was built with coregister {held!r}, the "
+                f"build asks for {asked!r}; keep to the first, or build the cube anew"
+            )
 
 
 def references_of_cube(
     groups: Mapping[str, zarr.Group], grid: TargetGrid, options: CoregisterOptions
 ) -> dict[str, Reference]:
-    """Returns the references that a cube was built with so far, by group.
-
-    Raises:
-        CubeError: The cube was built with another action, which would leave dates of two kinds side by side.
-    """
+    """Returns the references that a cube was built with so far, by group."""
     found = {}
     for name, group in groups.items():
-        if name not in COREGISTERED_GROUPS:
-            continue
-        action = group.attrs.get(ACTION_ATTRIBUTE, "none")
-        if "correct" in {action, options.action} and action != options.action:
-            raise CubeError(
-                f"dates of one cube are all moved back or none is, {name} was built with coregister {action!r}, the "
-                f"build asks for {options.action!r}; keep to the first, or build the cube anew"
-            )
-        told = str(group.attrs.get(REFERENCE_ATTRIBUTE, ""))
+        told = str(group.attrs.get(REFERENCE, "")) if name in COREGISTERED_GROUPS else ""
         reference = reference_of_group(group, told, grid, options) if told else None
         if reference is not None:
             found[name] = reference

@@ -1,14 +1,17 @@
 """Scenes written beside their place are measured, refused or moved back."""
 
 import dataclasses
+import json
 import math
 
 import numpy as np
 import pytest
 from made_scenes import GRID, optical_scene
 
+from catalogs import SceneSet
+from pipelines.cube import BuildOptions, CubeError, build_cube, open_cube
 from pipelines.cube.coregister import CoregisterOptions
-from pipelines.cube.registrar import reference_of_source, registered
+from pipelines.cube.registration import reference_of_source, registered
 from pipelines.cube.source import Skipped, prepare
 from pipelines.physics.shift import ShiftOptions
 
@@ -67,6 +70,23 @@ def test_the_gate_refuses_what_lies_too_far(tmp_path, reference):
     assert registered(source_of(tmp_path, "far", east_m=8.0), "s2", reference, wide).registration.length_m > 7
 
 
+def test_a_corrected_scene_lies_on_the_reference(tmp_path, reference):
+    source = source_of(tmp_path, "late", east_m=7.0, north_m=-4.0)
+    options = CoregisterOptions(action="correct", shift=SMALL)
+    mended = registered(source, "s2", reference, options)
+    assert mended.registration.applied
+    block = reference.patches[0].block
+    truth = ground().astype(float)[block.slices]
+    before, after = (each.read(block).values[0] for each in (source, mended))
+    inner = (slice(8, -8), slice(8, -8))
+    error_before = np.abs(before[inner] - truth[inner]).mean()
+    error_after = np.abs(after[inner] - truth[inner]).mean()
+    assert error_after < 0.1 * error_before
+    again = registered(dataclasses.replace(mended, registration=None), "s2", reference, CoregisterOptions(shift=SMALL))
+    assert again.registration.length_m < 0.3
+    assert any("resampled from another pixel grid" in note for note in mended.evidence["notes"])
+
+
 def test_what_cannot_be_told_is_let_through_and_said(tmp_path, reference):
     flat = optical_scene(tmp_path, "flat", bands={"B04": np.full((SIZE, SIZE), 3000, "uint16")})
     source = prepare(flat, group="s2", bands=("B04", "B11"), grid=WIDE, chunk=SIZE)
@@ -82,3 +102,63 @@ def test_what_cannot_be_told_is_let_through_and_said(tmp_path, reference):
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match=r"is one of|positive length"):
         CoregisterOptions(**wrong)
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    """The clearest scene is the second; the third lies beside it, the fourth shows nothing."""
+
+    def scene(name, day, cloud, **shift):
+        pixels = shift.pop("pixels", None)
+        bands = {"B04": ground(**shift) if pixels is None else pixels}
+        return optical_scene(tmp_path, name, day=day, bands=bands, facts={"cloud_cover": cloud})
+
+    return (
+        scene("early", 0, 40.0, east_m=2.0),
+        scene("clear", 5, 1.0),
+        scene("beside", 10, 20.0, east_m=14.0, north_m=-6.0),
+        scene("flat", 15, 30.0, pixels=np.full((SIZE, SIZE), 3000, "uint16")),
+    )
+
+
+def build(scenes, uri, action):
+    options = BuildOptions(coregister=CoregisterOptions(action=action, shift=SMALL))
+    return build_cube(SceneSet(scenes=tuple(scenes)), WIDE, uri, options=options)
+
+
+def test_every_date_says_how_it_lies(tmp_path, scenes):
+    build(scenes, tmp_path / "cube", "measure")
+    cube = open_cube(tmp_path / "cube")
+    assert cube.shift_x_m.to_numpy()[:3] == pytest.approx([2.0, 0.0, 14.0], abs=0.3)
+    assert cube.shift_y_m.to_numpy()[:3] == pytest.approx([0.0, 0.0, -6.0], abs=0.3)
+    assert np.isnan(cube.shift_x_m.to_numpy()[3])
+    records = [json.loads(str(text)) for text in cube.coregistration.to_numpy()]
+    assert {next(iter(record.values()))["reference"] for record in records} == {"clear"}
+    assert "must be usable" in records[3]["flat"]["problem"]
+
+
+def test_the_reference_outlives_the_build(tmp_path, scenes):
+    build(scenes[:2], tmp_path / "cube", "measure")
+    build(scenes, tmp_path / "cube", "measure")
+    cube = open_cube(tmp_path / "cube")
+    assert json.loads(str(cube.coregistration.to_numpy()[2]))["beside"]["reference"] == "clear"
+    assert cube.shift_x_m.to_numpy()[2] == pytest.approx(14.0, abs=0.3)
+
+
+def test_a_gated_scene_is_skipped_with_its_shift(tmp_path, scenes):
+    result = build(scenes, tmp_path / "cube", "gate")
+    skipped = {row.id: row for row in result.outcomes if row.outcome == "skipped"}
+    assert set(skipped) == {"beside"}
+    assert skipped["beside"].reason == "misregistered"
+    assert open_cube(tmp_path / "cube").sizes["time"] == 3
+
+
+def test_dates_are_all_moved_back_or_none_is(tmp_path, scenes):
+    build(scenes[:2], tmp_path / "cube", "correct")
+    with pytest.raises(CubeError, match="all moved back or none is"):
+        build(scenes, tmp_path / "cube", "measure")
+    with pytest.raises(CubeError, match="all moved back or none is"):
+        build_cube(SceneSet(scenes=scenes), WIDE, tmp_path / "cube")
+    build(scenes, tmp_path / "cube", "correct")
+    red = open_cube(tmp_path / "cube").reflectance.to_numpy()[:, 0, 20:-20, 20:-20]
+    assert np.abs(red[2] - red[1]).mean() < 0.002  # beside by 15 m it would be 0.02
