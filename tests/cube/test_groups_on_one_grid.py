@@ -1,6 +1,7 @@
 """Sentinel-2, Landsat and an aerial image of one catalogue on one grid: values, encoding, skips, and what stays out."""
 
 import json
+from pathlib import Path
 
 import made_catalogs as made
 import numpy as np
@@ -166,3 +167,36 @@ def test_a_band_that_no_sensor_has_is_refused(region, tmp_path, band, says):
     with pytest.raises(CubeError, match=says):
         build_cube(found, GRID, tmp_path / "cube", options=BuildOptions(bands_l8=("SR_B4", band)))
     assert not (tmp_path / "cube").exists() or not open_store(tmp_path / "cube").root()
+
+
+@pytest.mark.slow
+def test_a_run_maps_what_the_model_knows_and_tells_of_the_rest(region, tmp_path):
+    from flows.config import RegionConfig
+    from flows.monitor import run_region
+
+    folder, _, _ = region
+    config = RegionConfig.model_validate(
+        {
+            "name": "plains",
+            "area": {"crs": CRS, "bounds": GRID.bounds},
+            "resolution": 5.0,
+            "time": {"start": "2000-01-01", "end": "2030-01-01"},
+            "sources": [{"catalog": str(folder / "catalog.json"), "collections": COLLECTIONS}],
+            "products": ["land-cover"],
+            "inference": {"weights": "nano-dense"},
+            "bands": {"vhr": ["red", "nir"]},
+            "output": str(tmp_path / "out"),
+        }
+    )
+    report = run_region(config)
+
+    assert report.status == "CompletedWithGaps"  # the Landsat scene without its mask
+    assert [note for note in report.notes if "feeds no product" in note] == [
+        "group l8 is in the cube with 1 dates and feeds no product: the model knows s1 and s2",
+        "group vhr is in the cube with 1 dates and feeds no product: the model knows s1 and s2",
+    ]
+    item = json.loads(Path(report.products[0].path).read_text())
+    sources = [link["href"] for link in item["links"] if link["rel"] == "derived_from"]
+    assert any("S2B_14TNT" in href for href in sources)
+    assert not any("LC08" in href or "NAIP" in href for href in sources)
+    assert open_cube(report.cube.uri, "vhr").band.to_numpy().tolist() == ["red", "nir"]
