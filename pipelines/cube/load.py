@@ -1,33 +1,21 @@
-"""Rasters of one scene as lazy arrays on the grid: the one file that knows the reader, stackstac.
+"""Rasters of one scene on the grid: what is read, and by which reader.
 
-What stackstac is told, and why its defaults are not used (0.5.1):
-
-- epsg, bounds and resolution of the grid, bounds not snapped: an item that only has `proj:code` raises without them.
-- `rescale=False` and the file's own dtype: by default it applies the item's scale to float64.
-- A fill value of the dtype: a plain Python int is refused for uint16.
-- Minimal items made here: relative hrefs and `datetime: null` are not understood, and the box it drops rasters by comes
-  from the item, right or not. Every raster is read through; `resampling.misses_grid` says what lies outside.
-- No error read as nodata, and a reader of our own (see `reader`), which also leaves a nodata value that only the item
-  declares out of bilinear weights.
-- Chunks of a fixed size where a raster is warped, so that no value hangs on the chunks of the cube.
+`windows` reads whole tiles by a reader of our own (`window_read`); `stackstac` goes by lazy arrays of Dask
+(`lazy_stack`) and is the slower second opinion. Values that stand on the grid's lattice are the same bit for bit;
+warped ones differ as `docs/reading.md` says.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
 
-import dask.array as da
-import dask.base
 import numpy as np
-import stackstac
-from rasterio.enums import Resampling as RasterioResampling
 
+from pipelines.cube.checksum import require_as_stated
 from pipelines.cube.errors import ReadFailed
 from pipelines.cube.raster_file import RasterUnreadable, open_raster
-from pipelines.cube.reader import GridReader
 from pipelines.cube.resampling import RasterHeader, Resampling
 
 if TYPE_CHECKING:
@@ -36,12 +24,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from catalogs.scenes import Asset
+    from pipelines.cube.raster_geometry import RasterGeometry
     from pipelines.grid import Block, TargetGrid
 
     Pixels: TypeAlias = NDArray[np.integer] | NDArray[np.floating]
 
-WARP_CHUNK: Final = 512
-"""Side in pixels of the windows in which a warped raster is read, from the upper left of the grid."""
+ReaderName = Literal["windows", "stackstac"]
+READERS: tuple[ReaderName, ...] = get_args(ReaderName)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +40,8 @@ class Plane:
     asset: Asset
     header: RasterHeader
     resampling: Resampling
+    geometry: RasterGeometry | None = None
+    """Where the grid falls on it, for a raster that no affine transform places; None goes by the header."""
 
     @property
     def dtype(self) -> np.dtype:
@@ -82,6 +73,13 @@ class Plane:
         return math.isfinite(number) and limits.min <= number <= limits.max and number == int(number)
 
 
+class BlockReader(Protocol):
+    """Reads blocks of the planes of one scene, from any thread; can be sent to another process."""
+
+    def read(self, block: Block) -> dict[str, Pixels]:
+        """Returns the pixels of a block by band; raises RasterUnreadable."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LazyScene:
     """The rasters of one scene on the grid; nothing is read before `read`."""
@@ -90,25 +88,21 @@ class LazyScene:
     planes: Mapping[str, Plane]
     """By band."""
 
-    arrays: Mapping[str, da.Array]
-    """By band, dims (y, x) of the grid."""
+    reader: BlockReader
 
     def read(self, block: Block) -> dict[str, Pixels]:
-        """Returns the pixels of a block by band, each of its plane's dtype.
+        """Returns the pixels of a block by band, each of its plane's dtype; not to be written to.
 
         Raises:
             ReadFailed: A raster is missing, truncated or damaged.
         """
-        names = list(self.arrays)
-        lazy = (self.arrays[name][block.slices] for name in names)
         try:
-            pixels = dask.base.compute(*lazy, scheduler="synchronous")  # type: ignore[no-untyped-call]
+            return self.reader.read(block)
         except RasterUnreadable as error:
             band = next((band for band, plane in self.planes.items() if plane.asset.href == error.href), "")
             raise ReadFailed(
                 scene_id=self.scene_id, href=error.href, cause=error.cause, fault=error.fault, band=band
             ) from error
-        return dict(zip(names, pixels, strict=True))
 
 
 def read_header(asset: Asset, scene_id: str) -> RasterHeader:
@@ -118,6 +112,7 @@ def read_header(asset: Asset, scene_id: str) -> RasterHeader:
         ReadFailed: It cannot be opened, holds several bands or has no CRS.
     """
     try:
+        require_as_stated(asset)
         with open_raster(asset.href) as raster:
             crs, count = raster.crs, raster.count
             header = RasterHeader(
@@ -134,58 +129,38 @@ def read_header(asset: Asset, scene_id: str) -> RasterHeader:
             scene_id=scene_id, href=asset.href, cause=error.cause, fault=error.fault, band=asset.band
         ) from error
     if count != 1:
-        raise ReadFailed(scene_id=scene_id, href=asset.href, cause=f"a raster has one band, it has {count}")
+        raise _unfit(asset, scene_id, f"a raster has one band, it has {count}")
     if not header.crs:
-        raise ReadFailed(scene_id=scene_id, href=asset.href, cause="it has no CRS, so its place is not known")
+        raise _unfit(asset, scene_id, "it has no CRS, so its place is not known")
     return header
 
 
-def open_scene(scene_id: str, planes: Mapping[str, Plane], grid: TargetGrid, *, chunk: int) -> LazyScene:
-    """Returns the rasters of a scene as lazy arrays on the grid.
+def _unfit(asset: Asset, scene_id: str, cause: str) -> ReadFailed:
+    return ReadFailed(scene_id=scene_id, href=asset.href, cause=cause, fault="unfit", band=asset.band)
+
+
+def open_scene(
+    scene_id: str, planes: Mapping[str, Plane], grid: TargetGrid, *, chunk: int, reader: ReaderName = "windows"
+) -> LazyScene:
+    """Returns the rasters of a scene ready to be read on the grid.
 
     Args:
         scene_id: Id, for messages.
         planes: By band.
         grid: The target.
-        chunk: Side of a lazy chunk in pixels.
+        chunk: Side of a lazy chunk in pixels; `windows` has none.
+        reader: Who reads.
+
+    Raises:
+        ValueError: `stackstac` is to read a raster that no affine transform places.
     """
-    alike: dict[str, list[str]] = {}
-    for band, plane in planes.items():
-        same = (plane.resampling, plane.dtype, plane.fill, plane.declared_nodata)
-        alike.setdefault(repr(same), []).append(band)
-    arrays: dict[str, da.Array] = {}
-    for bands in alike.values():
-        stacked = _stack({band: planes[band] for band in bands}, grid, chunk)
-        arrays |= {band: stacked[index] for index, band in enumerate(bands)}
-    return LazyScene(scene_id=scene_id, planes=planes, arrays=arrays)
+    if reader == "windows":
+        from pipelines.cube.window_read import WindowReader
 
+        return LazyScene(scene_id=scene_id, planes=planes, reader=WindowReader.of(planes, grid))
+    placed = [band for band, plane in planes.items() if plane.geometry is not None]
+    if placed:
+        raise ValueError(f"stackstac reads rasters with an affine transform, {scene_id} {placed} has none; use windows")
+    from pipelines.cube.lazy_stack import StackReader
 
-def _stack(planes: Mapping[str, Plane], grid: TargetGrid, chunk: int) -> da.Array:
-    """Stacks planes that share resampling, dtype and nodata; dims (band, y, x)."""
-    first = next(iter(planes.values()))
-    item = {
-        "id": "scene",
-        "properties": {"datetime": "1970-01-01T00:00:00Z", "proj:epsg": grid.epsg, "proj:bbox": list(grid.bounds)},
-        "assets": {band: {"href": plane.asset.href} for band, plane in planes.items()},
-    }
-    stacked = stackstac.stack(
-        [item],
-        assets=list(planes),
-        epsg=grid.epsg,
-        bounds=grid.bounds,
-        resolution=grid.resolution,
-        snap_bounds=False,
-        resampling=RasterioResampling[first.resampling.method],
-        chunksize=WARP_CHUNK if first.resampling.note else chunk,
-        dtype=first.dtype,
-        fill_value=first.dtype.type(first.fill),
-        rescale=False,
-        sortby_date=False,
-        xy_coords=False,
-        properties=False,
-        band_coords=False,
-        errors_as_nodata=(),
-        reader=functools.partial(GridReader, nodata=first.declared_nodata, kernel_scale=first.resampling.kernel_scale),
-    )
-    lazy: da.Array = stacked.data[0]
-    return lazy
+    return LazyScene(scene_id=scene_id, planes=planes, reader=StackReader.of(planes, grid, chunk))

@@ -22,14 +22,75 @@ from pipelines.cube.remote_file import RemoteFile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PASSING_FAULTS", "RasterUnreadable", "ReadFault", "gdal_environment", "open_raster"]
+__all__ = ["PASSING_FAULTS", "HeldRaster", "RasterUnreadable", "ReadFault", "gdal_environment", "open_raster"]
 
 DRIVER: Final = "GTiff"
 
+GDAL_CACHE_BYTES: Final = 32 << 20
+"""Of a process: some tiles for each of its threads."""
+
 
 def gdal_environment() -> rasterio.Env:
-    """Returns GDAL's settings for opening rasters: no search for side files, which the items do not list."""
-    return rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO")
+    """Returns GDAL's settings for reading rasters.
+
+    No search for side files, which the items do not list, and a small cache of decoded tiles: readers of ours ask for
+    whole tiles and keep themselves what they need again, while GDAL would take a twentieth of the machine's memory.
+    """
+    return rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO", GDAL_CACHEMAX=GDAL_CACHE_BYTES)
+
+
+class HeldRaster:
+    """An open GeoTIFF that is read from time and again, by one thread at a time. After a fault it is to be closed."""
+
+    def __init__(self, href: str, *, overview: int | None = None) -> None:
+        """Opens a raster.
+
+        Args:
+            href: Path or address, already checked against the provider's table.
+            overview: Index of the overview to open in its stead, from 0.
+
+        Raises:
+            RasterUnreadable: With the fault.
+        """
+        self._href = href
+        self._remote = RemoteFile(href) if "://" in href else None
+        self._name = self._remote.name if self._remote is not None else _local(href)
+        level = {} if overview is None else {"overview_level": overview}
+        with self._told():
+            self._raster = rasterio.open(
+                self._name, driver=DRIVER, sharing=False, **({"opener": self._remote} if self._remote else {}), **level
+            )
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[rasterio.DatasetReader]:
+        """Lends the raster. Pixels read in the block count once it has ended without an error.
+
+        Raises:
+            RasterUnreadable: With the fault, at the end of the block at the latest.
+        """
+        with self._told():
+            yield self._raster
+
+    def close(self) -> None:
+        """Closes the file."""
+        with gdal_environment():
+            self._raster.close()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turns errors of GDAL, and bytes that did not come, into one error with its fault."""
+        remote = self._remote
+        try:
+            with gdal_environment():
+                yield
+        except Exception as error:
+            if remote is not None and remote.fault is not None:
+                raise remote.fault from remote.fault.__cause__
+            if isinstance(error, (rasterio.errors.RasterioError, CPLE_BaseError)):
+                raise RasterUnreadable(self._href, _told(error, self._name, self._href)) from error
+            raise
+        if remote is not None and remote.fault is not None:
+            raise remote.fault
 
 
 @contextlib.contextmanager
@@ -42,26 +103,12 @@ def open_raster(href: str) -> Iterator[rasterio.DatasetReader]:
     Raises:
         RasterUnreadable: With the fault, while opening or at the end of the block at the latest.
     """
-    if "://" in href:
-        remote = RemoteFile(href)
-        try:
-            with gdal_environment(), rasterio.open(remote.name, driver=DRIVER, sharing=False, opener=remote) as raster:
-                yield raster
-        except Exception as error:
-            if remote.fault is not None:
-                raise remote.fault from remote.fault.__cause__
-            if isinstance(error, (rasterio.errors.RasterioError, CPLE_BaseError)):
-                raise RasterUnreadable(href, _told(error, remote.name, href)) from error
-            raise
-        if remote.fault is not None:
-            raise remote.fault
-        return
-    path = _local(href)
+    held = HeldRaster(href)
     try:
-        with gdal_environment(), rasterio.open(path, driver=DRIVER, sharing=False) as raster:
+        with held.reading() as raster:
             yield raster
-    except (rasterio.errors.RasterioError, CPLE_BaseError) as error:
-        raise RasterUnreadable(href, _told(error, path, href)) from error
+    finally:
+        held.close()
 
 
 def _local(href: str) -> str:

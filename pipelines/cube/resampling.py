@@ -72,7 +72,7 @@ def choose_resampling(header: RasterHeader, grid: TargetGrid, meaning: Meaning) 
         meaning: What the numbers are.
     """
     same_crs = header.epsg == grid.epsg
-    if same_crs and _covers_whole_pixels(header, grid):
+    if covers_whole_pixels(header, grid):
         return Resampling(method="nearest", note="")
     finer = same_crs and _is_whole_multiple(header, grid)
     if finer and meaning == "quantity":
@@ -120,9 +120,10 @@ def _kernel_scale(header: RasterHeader, grid: TargetGrid) -> float:
     return ratio if ratio < _ONE_TO_ONE else 1.0
 
 
-def _covers_whole_pixels(header: RasterHeader, grid: TargetGrid) -> bool:
+def covers_whole_pixels(header: RasterHeader, grid: TargetGrid) -> bool:
+    """Returns whether the raster has the grid's CRS and each of its pixels covers whole pixels of the grid."""
     a, b, c, d, e, f = header.transform
-    if b != 0 or d != 0 or a <= 0 or e >= 0:
+    if header.epsg != grid.epsg or b != 0 or d != 0 or a <= 0 or e >= 0:
         return False
     sizes = (a / grid.resolution, -e / grid.resolution)
     corners = ((c - grid.x_min) / grid.resolution, (f - grid.y_max) / grid.resolution)
