@@ -6,18 +6,14 @@ import contextlib
 import json
 import math
 import uuid
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from catalogs.scenes import SceneOutcome
-from catalogs.sensors import group_of
-from pipelines.cube.acquisition import Acquisition, acquisitions
-from pipelines.cube.band_choice import require_known
-from pipelines.cube.configuration import CubeConfiguration, require_same, stored_configuration
 from pipelines.cube.execute import Execution, execute_date
 from pipelines.cube.failures import describe, parse_failures
-from pipelines.cube.group import array_of, stored_dates, values_of
+from pipelines.cube.group import array_of, values_of
 from pipelines.cube.options import BuildOptions
-from pipelines.cube.plan import BuildPlan, StoredDate, plan_build
+from pipelines.cube.plan import BuildPlan, plan_build
 from pipelines.cube.progress import UnitTracker
 from pipelines.cube.reference import CubeRef
 from pipelines.cube.registrar import registrar_of, require_same_action
@@ -27,31 +23,22 @@ from pipelines.cube.scout import Scout
 from pipelines.cube.source import prepare
 from pipelines.cube.staff import crew_of, workloads_of
 from pipelines.cube.store import create_store
-from pipelines.schema import GROUPS
+from pipelines.cube.wanted import configuration_of, dates_by_group, stored_by_group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     import zarr
 
     from catalogs.scenes import Scene, SceneSet
+    from pipelines.cube.configuration import CubeConfiguration
     from pipelines.cube.failures import ReadFailure
     from pipelines.cube.progress import Progress
     from pipelines.cube.registrar import Registrar
     from pipelines.cube.source import Source
     from pipelines.cube.store import Run, Store
     from pipelines.grid import TargetGrid
-
-DEFAULT_BANDS: Final[dict[str, tuple[str, ...]]] = {
-    "s2": ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
-    "s1": ("VV", "VH", "HH", "HV"),
-    "l8": ("SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B6", "SR_B7"),
-    "modis": ("B01", "B02", "B03", "B04", "B05", "B06", "B07"),
-    "slc": ("VV", "VH", "HH", "HV"),
-    "vhr": ("blue", "green", "red", "nir"),
-}
-"""Bands taken where none are named and a scene carries them: those that see the ground, and any polarisation."""
 
 
 def build_cube(
@@ -84,9 +71,9 @@ def build_cube(
     store = create_store(uri)
     with store.run(options.run_id or uuid.uuid4().hex[:12]) as run:
         before = store.snapshot
-        wanted = _by_group(scene_set.scenes)
-        configuration = _configuration(store, grid, options, wanted)
-        plan = plan_build([date for dates in wanted.values() for date in dates], _stored(store))
+        wanted = dates_by_group(scene_set.scenes)
+        configuration = configuration_of(store.root(), store.uri, grid, options, wanted)
+        plan = plan_build([date for dates in wanted.values() for date in dates], stored_by_group(store.root()))
         with contextlib.ExitStack() as stack:
             added: list[str] = []
             skipped = list(plan.left_out)
@@ -162,43 +149,6 @@ def _execute(
         added.extend(result.written)
         skipped.extend(result.skipped)
         tracker.finish(date)
-
-
-def _by_group(scenes: tuple[Scene, ...]) -> dict[str, tuple[Acquisition, ...]]:
-    gathered: dict[str, list[Scene]] = {group: [] for group in GROUPS}
-    for scene in scenes:
-        gathered[group_of(scene)].append(scene)
-    return {group: acquisitions(members, group) for group, members in gathered.items()}
-
-
-def _configuration(
-    store: Store,
-    grid: TargetGrid,
-    options: BuildOptions,
-    wanted: Mapping[str, tuple[Acquisition, ...]],
-) -> CubeConfiguration:
-    """Returns the bands of every group: as asked for, else as stored, else those of the default that scenes carry."""
-    named = {str(group): options.bands(group) for group in GROUPS}
-    asked = {group: bands for group, bands in named.items() if bands is not None}
-    for group, bands_asked in asked.items():
-        require_known(group, bands_asked)
-    stored = stored_configuration(store.root(), store.uri)
-    if stored is not None:
-        require_same(stored, grid=grid, asked=asked, recipe=options.recipe, uri=store.uri)
-    held: Mapping[str, tuple[str, ...]] = stored.bands if stored is not None else {}
-    bands = {group: asked.get(group) or held.get(group) or _carried(group, wanted[group]) for group in named}
-    return CubeConfiguration(grid=grid, bands=bands, recipe=options.recipe.to_dict())
-
-
-def _carried(group: str, dates: tuple[Acquisition, ...]) -> tuple[str, ...]:
-    carried = {asset.band for date in dates for scene in date.scenes for asset in scene.assets}
-    # where no scene carries any, each is to be skipped for the lack of all of them
-    return tuple(band for band in DEFAULT_BANDS[group] if band in carried) or DEFAULT_BANDS[group]
-
-
-def _stored(store: Store) -> dict[str, tuple[StoredDate, ...]]:
-    root = store.root()
-    return {} if root is None else {name: stored_dates(group) for name, group in root.groups()}
 
 
 def _result(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipelines.cube.budget import Workload, plan_workload, process_memory, unit_load
-from pipelines.cube.crew import ThreadCrew
+from pipelines.cube.crew import CrewShape, ThreadCrew
 from pipelines.cube.group import array_of
 from pipelines.cube.machine import memory_bytes
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pipelines.cube.acquisition import Acquisition
     from pipelines.cube.configuration import CubeConfiguration
-    from pipelines.cube.crew import Crew, CrewShape
+    from pipelines.cube.crew import Crew
     from pipelines.cube.options import BuildOptions
 
 
@@ -28,6 +28,23 @@ def crew_of(options: BuildOptions) -> Crew:
 
     return ClusterCrew(
         num_processes=options.num_threads, address=None if options.cluster == "local" else options.cluster
+    )
+
+
+def crew_shape_of(options: BuildOptions) -> CrewShape:
+    """Returns what a build would have to work with, without hiring anybody; a cluster elsewhere is not asked.
+
+    Args:
+        options: Of the build.
+    """
+    if options.cluster == "threads":
+        return CrewShape(num_processes=1, threads_each=options.num_threads)
+    local = options.cluster == "local"
+    return CrewShape(
+        num_processes=options.num_threads if local else 1,
+        threads_each=1,
+        memory_each=None if local else options.memory or memory_bytes(),
+        on_this_machine=local,
     )
 
 
