@@ -71,6 +71,8 @@ def prepare_radar(scene: Scene, bands: tuple[str, ...], grid: TargetGrid) -> Rad
     """
     rules, planes = {}, {}
     for asset in wanted_assets(scene, bands):
+        if asset.data_type:  # refused by what the item says before its file is looked at: digital numbers have no CRS
+            power_rule(asset, scene)
         header = read_header(asset, scene.id)
         known = asset if asset.data_type else dataclasses.replace(asset, data_type=header.dtype)
         rules[asset.band] = power_rule(known, scene)

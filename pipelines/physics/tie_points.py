@@ -65,18 +65,18 @@ class TiePoints:
             x_wanted: Any shape, metres.
             y_wanted: Likewise.
         """
-        lines, pixels = self._guess(x, y, x_wanted, y_wanted)
-        step = np.full(lines.shape, np.inf)
-        for _ in range(NUM_STEPS):
-            x_here, x_line, x_pixel = self._cells(x, lines, pixels)
-            y_here, y_line, y_pixel = self._cells(y, lines, pixels)
-            dx, dy = x_wanted - x_here, y_wanted - y_here
-            with np.errstate(divide="ignore", invalid="ignore"):  # a folded grid has no answer: NaN
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # nowhere, or a folded grid: NaN
+            lines, pixels = self._guess(x, y, x_wanted, y_wanted)
+            step = np.full(lines.shape, np.inf)
+            for _ in range(NUM_STEPS):
+                x_here, x_line, x_pixel = self._cells(x, lines, pixels)
+                y_here, y_line, y_pixel = self._cells(y, lines, pixels)
+                dx, dy = x_wanted - x_here, y_wanted - y_here
                 determinant = x_line * y_pixel - x_pixel * y_line
                 line_step = (dx * y_pixel - dy * x_pixel) / determinant
                 pixel_step = (dy * x_line - dx * y_line) / determinant
-            lines, pixels = lines + line_step, pixels + pixel_step
-            step = np.maximum(np.abs(line_step), np.abs(pixel_step))
+                lines, pixels = lines + line_step, pixels + pixel_step
+                step = np.maximum(np.abs(line_step), np.abs(pixel_step))
         found = step < TOLERANCE_PX
         return np.where(found, lines, np.nan), np.where(found, pixels, np.nan)
 
