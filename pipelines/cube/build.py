@@ -12,6 +12,7 @@ from catalogs.scenes import SceneOutcome
 from pipelines.cube.execute import Execution, execute_date
 from pipelines.cube.failures import describe, parse_failures
 from pipelines.cube.group import array_of, values_of
+from pipelines.cube.migration import migrate
 from pipelines.cube.options import BuildOptions
 from pipelines.cube.plan import BuildPlan, plan_build
 from pipelines.cube.progress import UnitTracker
@@ -71,6 +72,7 @@ def build_cube(
     store = create_store(uri)
     with store.run(options.run_id or uuid.uuid4().hex[:12]) as run:
         before = store.snapshot
+        migrate(run)
         wanted = dates_by_group(scene_set.scenes)
         configuration = configuration_of(store.root(), store.uri, grid, options, wanted)
         plan = plan_build([date for dates in wanted.values() for date in dates], stored_by_group(store.root()))

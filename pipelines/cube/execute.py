@@ -20,10 +20,11 @@ from pipelines.cube.fields import coord_values
 from pipelines.cube.group import GroupTemplate, array_of, create_group, make_room, stored_dates, write_coords
 from pipelines.cube.held_date import HeldDate
 from pipelines.cube.lineage import lineage_of
-from pipelines.cube.plan import HeldBack, held_back, place
+from pipelines.cube.plan import AlreadyThere, HeldBack, held_back, place
 from pipelines.cube.raster_file import PASSING_FAULTS
 from pipelines.cube.read_policy import read_policy
 from pipelines.cube.registrar import coordinates
+from pipelines.cube.replay import DateReplay
 from pipelines.cube.retry import Patience, with_retries
 from pipelines.cube.source import Skipped, Source
 from pipelines.cube.stored_scene import RECORD_KEY, scene_record
@@ -113,6 +114,8 @@ def execute_date(
                 break
             try:
                 failures = _write(execution, rest, [sources[scene_id] for scene_id in rest.ids], held, tell)
+            except AlreadyThere:
+                return DateResult(written=(), skipped=tuple(skipped))
             except HeldBack as refusal:
                 return DateResult(written=(), skipped=(*skipped, *_kept_out(execution, rest, str(refusal))))
             if not failures:
@@ -274,6 +277,9 @@ def _publish(execution: Execution, draft: Draft, acquisition: Acquisition) -> No
             "group": acquisition.group,
             "scenes": list(acquisition.ids),
         },
+        replay=DateReplay(
+            store=execution.run.store, base=draft.base, group=acquisition.group, scene_ids=acquisition.ids
+        ),
     )
 
 

@@ -10,7 +10,7 @@ class CubeRef:
     """A cube at one snapshot: the same pixels whenever it is opened."""
 
     uri: str
-    """Folder of the Icechunk repository."""
+    """Address of the Icechunk repository: a folder, or `s3://bucket/prefix`; no secret is in it."""
 
     snapshot: str
     """Id of the snapshot."""

@@ -20,7 +20,7 @@ import icechunk
 import zarr
 
 from pipelines.cube.errors import CubeError
-from pipelines.cube.lease import RUN_PREFIX, branch_of, is_stale
+from pipelines.cube.lease import TURN, TURN_PREFIX, branch_of, is_ours, is_stale, turn_of
 from pipelines.cube.storage import repository_fault, storage_of
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Store:
         """Deletes the branches that killed runs left and returns their names; the caller holds the right to write."""
         now, swept = datetime.now(UTC), []
         for branch in sorted(self.repository.list_branches()):
-            if not branch.startswith(RUN_PREFIX) or (self.storage.shared and not is_stale(branch, now)):
+            if not is_ours(branch) or (self.storage.shared and not is_stale(branch, now)):
                 continue
             try:
                 self.repository.delete_branch(branch)
@@ -143,6 +143,35 @@ class Run:
             raise CubeError(
                 f"a cube must be writable, {self.store.uri} is not ({repository_fault(error)}); mend it, or free space"
             ) from error
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """Asks other runs to let this one past, after those that asked before it.
+
+        A courtesy only: whoever ignores it, or comes between, finds main moved or moves it, and nothing is lost.
+        Without it the run whose dates are small could keep another from ever finding main where its own began.
+        """
+        repository, now = self.store.repository, datetime.now(UTC)
+        name = turn_of(f"{self.run_id}-{random.randrange(16**6):06x}", now)
+        repository.create_branch(name, self.store.snapshot)
+        try:
+            self.let_others_past(before=name)
+            yield
+        finally:
+            with contextlib.suppress(icechunk.IcechunkError):  # swept by another run: it was older than the lease
+                repository.delete_branch(name)
+
+    def let_others_past(self, before: str | None = None) -> None:
+        """Waits while another run has its turn, before a name where one is given; no longer than a turn lasts."""
+        if not self.store.storage.shared:
+            return
+        end = time.monotonic() + TURN.total_seconds()
+        while time.monotonic() < end:
+            now = datetime.now(UTC)
+            asked = [name for name in self.store.repository.list_branches() if name.startswith(TURN_PREFIX)]
+            if not any((before is None or name < before) and not is_stale(name, now, TURN) for name in asked):
+                return
+            time.sleep(_PAUSE_S)
 
     def close(self) -> None:
         """Deletes the branch of the last draft."""
@@ -193,6 +222,7 @@ class Draft:
             CubeError: Main had moved and there is no `replay`, or it moved each time again.
         """
         first = self.commit(message, metadata)
+        self.run.let_others_past()
         if self.move_main(first):
             return first
         if replay is None:
@@ -200,15 +230,16 @@ class Draft:
                 f"main of {self.run.store.uri} was moved by another run since this one began; nothing was written, run "
                 "again"
             )
+        changed = self.run.store.root(first)
+        assert changed is not None
         for attempt in range(1, REPLAYS + 1):
+            with self.run.turn():
+                draft = self.run.begin()
+                replay(draft, changed)
+                snapshot = draft.commit(message, {**metadata, "rebased": attempt})
+                if draft.move_main(snapshot):
+                    return snapshot
             time.sleep(random.uniform(0.0, _PAUSE_S * min(attempt, 10)))
-            draft = self.run.begin()
-            changed = self.run.store.root(first)
-            assert changed is not None
-            replay(draft, changed)
-            snapshot = draft.commit(message, {**metadata, "rebased": attempt})
-            if draft.move_main(snapshot):
-                return snapshot
         raise CubeError(
             f"a date must find main of {self.run.store.uri} unmoved, other runs were faster {REPLAYS} times; let fewer "
             "write at once and run again"

@@ -1,7 +1,7 @@
 """Dates, and what is left to do: pure values."""
 
+import json
 from datetime import timedelta
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from made_scenes import FIRST, scene_of
 
 from pipelines.cube.acquisition import Acquisition, acquisitions, microseconds
-from pipelines.cube.plan import StoredDate, new_order, plan_build
+from pipelines.cube.plan import HeldBack, StoredDate, place, plan_build
+from pipelines.cube.stored_scene import RECORD_KEY, scene_record, stored_scene
 
 
 def at(scene_id, minutes, **facts):
@@ -48,14 +49,25 @@ def test_microseconds_are_exact():
     assert microseconds(FIRST) == 1614595831024000
 
 
+def held(scene_id, **facts):
+    """A scene as the cube remembers it."""
+    scene = scene_of(scene_id, (), **facts)
+    return stored_scene(scene_id, {scene_id: {RECORD_KEY: json.loads(json.dumps(scene_record(scene)))}}, "")
+
+
+def date(time_us, *scene_ids):
+    return StoredDate(time_us=time_us, scenes=tuple(held(scene_id) for scene_id in scene_ids))
+
+
 def test_a_plan_holds_what_is_not_stored():
     wanted = [Acquisition(group="s2", scenes=(at("a", 0),)), Acquisition(group="s2", scenes=(at("b", 0), at("c", 1)))]
-    stored = {"s2": (StoredDate(time_us=5, scene_ids=("a", "z")), StoredDate(time_us=9, scene_ids=("b",)))}
+    stored = {"s2": (date(5, "a", "z"), date(9, "b"))}
 
     plan = plan_build(wanted, stored)
 
     assert plan.settled == {"a"}
     assert ids(plan.dates) == [("b", "c")]
+    assert plan.left_out == ()
 
 
 @given(
@@ -63,15 +75,21 @@ def test_a_plan_holds_what_is_not_stored():
     late=st.integers(0, 50),
     shared=st.sets(st.integers(0, 7)),
 )
-def test_a_new_order_is_sorted_and_loses_nothing_else(times, late, shared):
-    stored = tuple(StoredDate(time_us=time, scene_ids=(f"s{i}",)) for i, time in enumerate(sorted(times)))
-    date = SimpleNamespace(time_us=late, ids=tuple(f"s{i}" for i in sorted(shared)) or ("new",))
+def test_a_date_goes_to_its_place_and_loses_nothing_else(times, late, shared):
+    stored = tuple(date(time, f"s{i}") for i, time in enumerate(sorted(times)))
+    scenes = [at(f"s{i}", 5 * i) for i in sorted(shared)] or [at("new", 0)]
+    ours = {scene.id for scene in scenes}
+    foreign = [d for d in stored if d.time_us == late and d.scene_ids[0] not in ours]
 
-    order = new_order(date, stored)
+    if foreign:
+        with pytest.raises(HeldBack, match=foreign[0].scene_ids[0]):
+            place(late, scenes, stored)
+        return
+    order = place(late, scenes, stored).order
 
     assert order.count(None) == 1
     kept = [index for index in order if index is not None]
-    assert kept == [i for i, old in enumerate(stored) if old.time_us != late and old.scene_ids[0] not in date.ids]
+    assert kept == [i for i, old in enumerate(stored) if old.scene_ids[0] not in ours]
     placed = [late if index is None else stored[index].time_us for index in order]
     assert placed == sorted(set(placed))
 

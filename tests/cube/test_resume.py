@@ -99,7 +99,8 @@ def test_a_late_date_goes_to_its_place(tmp_path):
 def test_a_newer_version_of_a_product_takes_the_place_of_the_old(tmp_path):
     scenes = season(tmp_path)
     build_cube(scenes, GRID, tmp_path / "cube")
-    newer = optical_scene(tmp_path, "o10-v2", day=10, bands={"B02": digital_numbers(77), "B04": digital_numbers(78)})
+    bands = {"B02": digital_numbers(77), "B04": digital_numbers(78)}
+    newer = optical_scene(tmp_path, "o10-v2", day=10, bands=bands, facts={"processing_baseline": "05.00"})
 
     result = build_cube(scene_set(newer), GRID, tmp_path / "cube")
 
