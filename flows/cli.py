@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
+from flows.catalog_command import catalog
 from flows.distil_command import distil
 from flows.inspect_command import inspect
 from flows.models_command import models
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 EXIT_FAILED: Final = 1
 EXIT_WRONG: Final = 2
+EXIT_OVER_BUDGET: Final = 3
 
 app = typer.Typer(
     name="ringmoe",
@@ -34,10 +36,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (models, routing, prune, distil, inspect):
+for command in (models, routing, prune, distil, inspect, catalog):
     app.command()(command)
 
 RegionArgument = Annotated[Path, typer.Argument(metavar="REGION.yaml", help="The region's YAML file.")]
+BudgetOption = Annotated[
+    list[str] | None,
+    typer.Option("--budget", metavar="KEY=VALUE", help="Refuse more: time=30min, read=20GB, requests=5000 and so on."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 ScenesOption = Annotated[
     Path | None, typer.Option("--scenes", help="scenes.parquet of an earlier run: nothing is searched.")
@@ -91,14 +97,19 @@ def schema() -> None:
 
 
 @app.command()
-def plan(region: RegionArgument, as_json: JsonOption = False, scenes: ScenesOption = None) -> None:
-    """Show what a run would do: scenes, dates, grid and bytes. Writes nothing."""
-    config = _with_scenes(_load(region), scenes)
+def plan(
+    region: RegionArgument, as_json: JsonOption = False, scenes: ScenesOption = None, budget: BudgetOption = None
+) -> None:
+    """Show what a run would do and cost. Writes nothing. Exit 3 where that is over the budget."""
+    config = _with_budget(_with_scenes(_load(region), scenes), budget)
     from flows.plan import plan_region, plan_text
 
     with _stage_faults(), redirect_stdout(sys.stderr):
         planned = plan_region(config)
     print(json.dumps(planned.to_dict()) if as_json else plan_text(planned))
+    if planned.over_budget:
+        print(f"ringmoe: over budget: {'; '.join(planned.over_budget)}", file=sys.stderr)
+        raise typer.Exit(EXIT_OVER_BUDGET)
 
 
 @app.command()
@@ -109,9 +120,10 @@ def run(
         bool, typer.Option("--server", help="Run as Prefect flows: on PREFECT_API_URL, or on a server started here.")
     ] = False,
     scenes: ScenesOption = None,
+    budget: BudgetOption = None,
 ) -> None:
     """Run a region: search, cube, inference, products, catalogue. Exit 0; 1 if it failed; 2 for a wrong region."""
-    config = _with_scenes(_load(region), scenes)
+    config = _with_budget(_with_scenes(_load(region), scenes), budget)
     report = _run(config, server=server)
     if as_json:
         sys.stderr.flush()
@@ -157,6 +169,18 @@ def _load(path: Path) -> RegionConfig:
 
     try:
         return load_region(path)
+    except ConfigError as error:
+        _wrong(str(error))
+
+
+def _with_budget(config: RegionConfig, entries: list[str] | None) -> RegionConfig:
+    if not entries:
+        return config
+    from flows.budget import parse_budget
+    from flows.errors import ConfigError
+
+    try:
+        return config.model_copy(update={"budget": parse_budget(entries, config.budget)})
     except ConfigError as error:
         _wrong(str(error))
 
