@@ -10,6 +10,22 @@ from flows.cli import app
 
 FROZEN = {
     "ringmoe": ["--help", "--version"],
+    "catalog": [
+        "--bands",
+        "--checksums",
+        "--collection",
+        "--help",
+        "--json",
+        "--nodata",
+        "--offset",
+        "--out",
+        "--scale",
+        "--sensor",
+        "--split",
+        "--time",
+        "--unit",
+        "FOLDER",
+    ],
     "demo": ["--help", "--out"],
     "distil": ["--help", "--method", "--out", "--regions", "--seed", "--steps", "--width", "--workers", "WEIGHTS"],
     "inspect": ["--help", "--json", "--pixels", "CATALOG"],
