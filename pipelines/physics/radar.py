@@ -45,7 +45,7 @@ _UNITS: Final[dict[str, PowerKind]] = {
 _RTC_TYPES: Final = frozenset({"rtc", "nrb"})
 """Product types that are calibrated gamma nought power by definition (CEOS-ARD Normalised Radar Backscatter)."""
 
-_RTC_COLLECTIONS: Final = frozenset({"sentinel-1-rtc"})
+_RTC_COLLECTIONS: Final = frozenset({"opera_l2_rtc-s1_v1", "sentinel-1-rtc", "sentinel1-rtc-aws"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

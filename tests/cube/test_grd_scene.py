@@ -117,7 +117,7 @@ def test_the_date_says_how_it_was_calibrated_and_placed(product, cube):
 
 
 def test_pixels_off_the_swath_say_so(product, cube):
-    safe, grid, _ = product
+    safe, _, _ = product
     _, data = cube
     reason, valid = data.reason.to_numpy()[0], data.valid.to_numpy()[0]
     assert set(np.unique(reason)) == {NOT_MASKED, NOT_MASKED | OUTSIDE | NODATA}
@@ -179,7 +179,7 @@ def test_a_block_is_the_same_whatever_is_read_around_it(product, block):
 
 
 def test_a_coarser_grid_gets_mean_power_not_mean_amplitude(tmp_path):
-    safe = write_safe(tmp_path, shape=(240, 240), truth=lambda x, y: np.full(x.shape, 0.1), looks=1.0)
+    safe = write_safe(tmp_path, shape=(240, 240), truth=lambda x, _: np.full(x.shape, 0.1), looks=1.0)
     grid = grid_of(safe, resolution=40.0, margin=-200.0)
     source = source_of(safe, grid, tmp_path)
     values = source.read(whole(grid)).values[0]

@@ -105,7 +105,7 @@ def test_versions_before_2_90_leave_junk(version, junk):
 
 @pytest.mark.parametrize("version", ["", "3", "IPF 3.40"])
 def test_what_is_no_version_is_refused(version):
-    with pytest.raises(ValueError, match="003.40"):
+    with pytest.raises(ValueError, match=r"003\.40"):
         leaves_border_junk(version)
 
 

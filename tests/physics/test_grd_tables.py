@@ -17,6 +17,17 @@ def table(lines, pixels, values):
     )
 
 
+def box(lines, pixels, nodes, values):
+    return AzimuthNoise(
+        first_line=lines[0],
+        last_line=lines[1],
+        first_pixel=pixels[0],
+        last_pixel=pixels[1],
+        lines=np.array(nodes),
+        values=np.array(values),
+    )
+
+
 def test_bilinear_as_scipy_has_it():
     rng = np.random.default_rng(0)
     lines, pixels = np.array([-30, 0, 70, 75, 200]), np.array([0, 40, 80, 300])
@@ -63,29 +74,15 @@ def test_zero_is_missing_and_nothing_is_interpolated_across_it():
 
 def test_noise_is_range_times_azimuth_within_each_box():
     range_ = table([0, 30], [0, 40], [[100, 200], [100, 200]])
-    boxes = (
-        AzimuthNoise(
-            first_line=0,
-            last_line=30,
-            first_pixel=0,
-            last_pixel=19,
-            lines=np.array([0, 30]),
-            values=np.array([1.0, 3.0]),
-        ),
-        AzimuthNoise(
-            first_line=0, last_line=30, first_pixel=20, last_pixel=40, lines=np.array([15]), values=np.array([0.5])
-        ),
-    )
+    boxes = box((0, 30), (0, 19), [0, 30], [1.0, 3.0]), box((0, 30), (20, 40), [15], [0.5])
     noise = NoiseTable(range_=range_, azimuth=boxes).at(np.array([0, 15, 30]), np.array([0, 19, 20, 40]))
     np.testing.assert_allclose(noise, [[100, 147.5, 75, 100], [200, 295, 75, 100], [300, 442.5, 75, 100]])
 
 
 def test_noise_outside_every_box_is_missing_and_old_noise_has_none():
     range_ = table([0, 30], [0, 40], [[100, 200], [100, 200]])
-    box = AzimuthNoise(
-        first_line=5, last_line=9, first_pixel=0, last_pixel=9, lines=np.array([5]), values=np.array([1.0])
-    )
-    noise = NoiseTable(range_=range_, azimuth=(box,)).at(np.arange(12), np.arange(12))
+    one = box((5, 9), (0, 9), [5], [1.0])
+    noise = NoiseTable(range_=range_, azimuth=(one,)).at(np.arange(12), np.arange(12))
     assert np.isfinite(noise).sum() == 5 * 10
     np.testing.assert_array_equal(NoiseTable(range_=range_).at(np.arange(3), np.array([40])), 200.0 * np.ones((3, 1)))
 
