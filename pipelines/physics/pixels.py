@@ -4,8 +4,9 @@ Two conventions are in use: DN = 10000 reflectance + 1000 (the offset is left in
 was there, or was taken out). They are told apart by what the ground cannot do:
 
 - **Taken out.** Reflectance below -0.03 in a twentieth of a scene does not exist. Negative values over water, shadow
-  and dense forest are legal, but are a few thousandths and rarely -0.02. So where 5 % of the pixels of a dark band
-  lie below DN 700, no offset is in them. One dark band is enough.
+  and dense forest are legal, but are a few thousandths and rarely -0.02; a correction that takes too much air away does
+  it to the blue first. So where 5 % of the pixels of two bands lie below DN 700, or of one below DN 500, no offset is
+  in them.
 - **Left in.** A high floor alone proves nothing: cloud, haze, snow, fog and bright desert keep every DN above 1000
   without any offset (a foggy winter composite of Belgium has its floor at 1008, 1034 and 999 in B02, B03 and B04). So
   it takes witnesses, pixels that are known to be dark: those that the scene classification, made before any provider
@@ -48,6 +49,9 @@ OFFSET_DN: Final = 1000
 FAR_BELOW_DN: Final = 700
 """Reflectance -0.03 if the offset were left in."""
 
+DEEP_BELOW_DN: Final = 500
+"""For one band alone: reflectance -0.05."""
+
 FAR_BELOW_SHARE: Final = 0.05
 BELOW_DN: Final = 900
 """Reflectance -0.01 if the offset were left in: more than negative noise, less than the darkest ground without it."""
@@ -71,12 +75,19 @@ MASKED_CLASSES: Final = (0, 1)
 """No data, and saturated or defective."""
 
 BRIGHTEST_WITNESS: Final[Mapping[int, Mapping[str, int]]] = {
-    VEGETATION: {"visible": 2000, "shortwave": 3200},
-    WATER: {"visible": 2500, "shortwave": 1350},
+    VEGETATION: {"B02": 1700, "B03": 2000, "B04": 1900, "B12": 3000, "B11": 3800},
+    WATER: {"B02": 1700, "B03": 1900, "B04": 1700, "B12": 1350, "B11": 1350},
 }
-"""DN that the median witness does not pass with the offset left in: green vegetation reflects up to 0.10 in the blue
-and red and 0.22 at 2.2 um, turbid water 0.15 in the visible and 0.035 beyond 1.6 um (Kokaly et al. 2017, USGS
-Spectral Library 7, doi:10.3133/ds1035)."""
+"""DN that the median witness does not pass with the offset left in: green vegetation reflects up to 0.07 in the blue,
+0.09 in the red and 0.20 at 2.2 um, turbid water 0.07 and 0.035 (Kokaly et al. 2017, USGS Spectral Library 7,
+doi:10.3133/ds1035). Fog or cirrus that lifts water at 2.2 um to DN 900 without an offset lifts its blue beyond 1700."""
+
+DARKEST_WITNESS: Final = 1450
+"""DN that the darkest hundredth of the vegetation does not pass in the visible band."""
+
+LEAST_RISE_DN: Final = 300
+"""By how much the median vegetation is brighter at 2.2 um than in the blue, whatever the offset: less under haze and
+fog, which are brighter in the blue."""
 
 CIRRUS_FLOOR: Final = (990, 1040)
 """1st percentile of B10 under a sky without cirrus, offset left in."""
@@ -103,13 +114,25 @@ class BandFloor:
     far_below_share: float
     """Share below DN 700."""
 
+    deep_below_share: float
+    """Share below DN 500."""
+
     just_above_share: float
     """Share from DN 1000 to 1099."""
 
     def to_dict(self) -> dict[str, float | int | None]:
         """Returns the numbers for a JSON record, None for NaN; shares to a millionth."""
         record: dict[str, float | int | None] = {"num_valid": self.num_valid}
-        for name in ("min_dn", "p01_dn", "p1_dn", "p5_dn", "p50_dn", "below_share", "far_below_share"):
+        for name in (
+            "min_dn",
+            "p01_dn",
+            "p1_dn",
+            "p5_dn",
+            "p50_dn",
+            "below_share",
+            "far_below_share",
+            "deep_below_share",
+        ):
             value = float(getattr(self, name))
             record[name] = None if np.isnan(value) else round(value, 6)
         just_above = self.just_above_share
@@ -207,14 +230,26 @@ def find_offset(sample: PixelSample) -> Finding:
     if not enough:
         most = max(floor.num_valid for floor in floors.values())
         return found("undecided", f"{most} valid pixels, at least {LEAST_PIXELS} are needed")
-    for band, floor in enough.items():
-        if floor.far_below_share >= FAR_BELOW_SHARE:
-            told = f"{floor.far_below_share:.1%} of {band} lie below DN {FAR_BELOW_DN}: negative by 0.03 and more"
-            return found("taken_out", f"{told} if an offset were left in")
+    dark = _far_below(enough)
+    if dark:
+        return found("taken_out", dark)
     doubt = _doubt(sample, kept, enough, clear)
     if doubt:
         return found("undecided", doubt)
     return found("left_in", "the darkest ground, known as such, stands just above DN 1000 and nothing below")
+
+
+def _far_below(floors: Mapping[str, BandFloor]) -> str:
+    """Returns what proves that no offset is left in, '' where nothing does."""
+    for band, floor in floors.items():
+        if floor.deep_below_share >= FAR_BELOW_SHARE:
+            told = f"{floor.deep_below_share:.1%} of {band} lie below DN {DEEP_BELOW_DN}"
+            return f"{told}: reflectance below -0.05 if an offset were left in"
+    dark = {band: floor.far_below_share for band, floor in floors.items() if floor.far_below_share >= FAR_BELOW_SHARE}
+    if len(dark) < 2:  # noqa: PLR2004 one band may be over-corrected
+        return ""
+    told = " and ".join(f"{share:.1%} of {band}" for band, share in dark.items())
+    return f"{told} lie below DN {FAR_BELOW_DN}: reflectance below -0.03 if an offset were left in"
 
 
 def band_floor(values: Values) -> BandFloor:
@@ -234,6 +269,7 @@ def band_floor(values: Values) -> BandFloor:
             p50_dn=nan,
             below_share=nan,
             far_below_share=nan,
+            deep_below_share=nan,
             just_above_share=nan,
         )
     p01, p1, p5, p50 = np.percentile(values, [0.1, 1.0, 5.0, 50.0])
@@ -246,6 +282,7 @@ def band_floor(values: Values) -> BandFloor:
         p50_dn=float(p50),
         below_share=float((values < OFFSET_DN).mean()),
         far_below_share=float((values < FAR_BELOW_DN).mean()),
+        deep_below_share=float((values < DEEP_BELOW_DN).mean()),
         just_above_share=float(((values >= OFFSET_DN) & (values < OFFSET_DN + 100)).mean()),
     )
 
@@ -296,19 +333,30 @@ def _witness_doubt(sample: PixelSample, kept: Mapping[str, NDArray[np.bool_]], f
     if visible is None or shortwave is None:
         return f"a visible and a shortwave band are needed, got {sorted(floors)}"
     assert sample.classes is not None
-    bands = {"visible": visible, "shortwave": shortwave}
     heard = 0
     for name, limits in BRIGHTEST_WITNESS.items():
         place = (sample.classes == name) & kept[visible] & kept[shortwave]
-        count = int(place.sum())
-        if count < max(LEAST_WITNESSES, WITNESS_SHARE * sample.classes.size):
+        if int(place.sum()) < max(LEAST_WITNESSES, WITNESS_SHARE * sample.classes.size):
             continue
         heard += 1
-        for part, band in bands.items():
-            median = float(np.median(sample.dn[band][place]))
-            if median > limits[part]:
-                ground = "vegetation" if name == VEGETATION else "water"
+        ground = "vegetation" if name == VEGETATION else "water"
+        blue, infrared = sample.dn[visible][place], sample.dn[shortwave][place]
+        for band, values in ((visible, blue), (shortwave, infrared)):
+            median = float(np.median(values))
+            if median > limits[band]:
                 return (
                     f"too bright: {ground} has its median at DN {median:.0f} in {band}, haze or glint hides the floor"
                 )
+        hazy = _haze(blue, infrared) if name == VEGETATION else ""
+        if hazy:
+            return f"too bright: {hazy} of the vegetation in {visible} and {shortwave}, haze hides the floor"
     return "" if heard else "too little vegetation and water in the sample: bright ground looks the same either way"
+
+
+def _haze(blue: Values, infrared: Values) -> str:
+    """Returns the sign of haze over vegetation, '' where there is none."""
+    darkest = float(np.percentile(blue, 1.0))
+    if darkest > DARKEST_WITNESS:
+        return f"darkest hundredth at DN {darkest:.0f}"
+    rise = float(np.median(infrared.astype(np.float64) - blue.astype(np.float64)))
+    return f"rise of DN {rise:.0f}" if rise < LEAST_RISE_DN else ""
