@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import threading
 import time
 import uuid
@@ -114,7 +115,7 @@ class ClusterCrew:
             return sent
 
         try:
-            answers = as_completed(send(self._window))  # type: ignore[no-untyped-call]
+            answers = as_completed(send(self._window), loop=self._connected.loop)  # type: ignore[no-untyped-call]
             for future in answers:
                 answer: _Answer = future.result()
                 under_way.discard(future)
@@ -148,6 +149,7 @@ class ClusterCrew:
                 host="127.0.0.1",
                 dashboard_address=None,
                 memory_limit=0,
+                silence_logs=logging.ERROR,  # a build that is given up would tell of every unit it cancels
             )
         try:
             self._client = Client(  # type: ignore[no-untyped-call]
@@ -158,6 +160,13 @@ class ClusterCrew:
             raise CubeError(
                 f"cube.cluster names a scheduler that has a worker, {self._name} did not answer within "
                 f"{CONNECT_SECONDS} s ({error}); start it, or take `threads`",
+            ) from error
+        try:
+            self._client.submit(_call, str, "", None, pure=False).result(CONNECT_SECONDS)
+        except (ImportError, RuntimeError, TimeoutError) as error:
+            raise CubeError(
+                f"workers of a cluster have this program installed, those of {self._name} cannot carry out its work "
+                f"({error}); install the same version there",
             ) from error
 
 

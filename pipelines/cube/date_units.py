@@ -76,7 +76,8 @@ def write_units(
     if crew.shares_memory:
         answers = crew.run(functools.partial(work_unit, job, Images.of(draft.root, job.group), crew.pause), tasks)
     else:
-        draft = draft.checkpoint(f"room for a date of {job.group}")
+        if draft.session.has_uncommitted_changes:  # none where a date takes the place of one like it
+            draft = draft.checkpoint(f"room for a date of {job.group}")
         answers = _merged(crew, functools.partial(work_unit_on_fork, job, draft.session.fork()), tasks, draft)
     filled: set[str] = set()
     failures: list[ReadFailure] = []
