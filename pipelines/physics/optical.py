@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SENSOR: Final = "sentinel-2-msi"
+_UINT16_MAX: Final = 65535
 _DN_LIMIT = 1 << 30
 """Far beyond any sensor's range, and DN + offset still fits int32."""
 
@@ -56,16 +57,59 @@ def pack_reflectance(
     """
     product_nodata, saturation = _special_values()
     fill = product_nodata if nodata is None else float(nodata)
-    missing = np.isnan(dn) if dn.dtype.kind == "f" else np.zeros(dn.shape, dtype=np.bool_)
-    if not math.isnan(fill):
-        missing |= dn == fill
-    whole = np.rint(np.where(missing, 0, dn)) if dn.dtype.kind == "f" else np.where(missing, 0, dn)
-    if whole.size and not (np.abs(whole).max() < _DN_LIMIT):
-        raise ValueError(f"digital numbers must be finite and below 2**30, got {whole.max()}; check the asset")
+    if dn.dtype == np.uint16 and PACKED_MIN <= offset_dn <= 0 and saturation > PACKED_MAX - offset_dn:
+        return _pack_uint16(cast("NDArray[np.uint16]", dn), offset_dn=offset_dn, fill=fill)
+    if dn.dtype.kind == "f":
+        return _pack_float(cast("NDArray[np.floating]", dn), offset_dn=offset_dn, fill=fill, saturation=saturation)
+    missing = dn == fill
+    whole = np.where(missing, 0, dn)
+    if whole.size:
+        _check_range(float(whole.min()), float(whole.max()))
     steps = whole.astype(np.int32) + np.int32(offset_dn)
     saturated = ~missing & ((whole == saturation) | (steps > PACKED_MAX) | (steps < PACKED_MIN))
     packed = np.where(missing, PACKED_FILL, np.clip(steps, PACKED_MIN, PACKED_MAX)).astype(PACKED_DTYPE)
     return PackedPlane(packed=packed, saturated=saturated, nodata=missing)
+
+
+def _check_range(low: float, high: float) -> None:
+    if not (low > -_DN_LIMIT and high < _DN_LIMIT):
+        raise ValueError(f"digital numbers must be finite and below 2**30, got {low} to {high}; check the asset")
+
+
+def _pack_float(dn: NDArray[np.floating], *, offset_dn: int, fill: float, saturation: float) -> PackedPlane:
+    """Returns the nearest steps of resampled numbers: sums below 2**24 are exact in float32, the rest is clipped."""
+    missing = np.isnan(dn)
+    if not math.isnan(fill):
+        missing |= dn == fill
+    steps = np.rint(dn)
+    np.copyto(steps, 0, where=missing)
+    if steps.size:
+        _check_range(float(steps.min()), float(steps.max()))
+    saturated = steps == saturation
+    steps += offset_dn
+    saturated |= steps > PACKED_MAX
+    saturated |= steps < PACKED_MIN
+    saturated &= ~missing
+    packed = np.clip(steps, PACKED_MIN, PACKED_MAX, out=steps).astype(PACKED_DTYPE)
+    np.copyto(packed, PACKED_DTYPE.type(PACKED_FILL), where=missing)
+    return PackedPlane(packed=packed, saturated=saturated, nodata=missing)
+
+
+def _pack_uint16(dn: NDArray[np.uint16], *, offset_dn: int, fill: float) -> PackedPlane:
+    """Returns the same as the general case, in 16 bits throughout: what products hold, and the time of a cube.
+
+    DN + offset_dn is taken modulo 2**16, which is exact within the range of int16; whatever lies above it is known by
+    DN, and nothing lies below.
+    """
+    held = 0 <= fill <= _UINT16_MAX and fill == int(fill)
+    missing = dn == np.uint16(int(fill)) if held else np.zeros(dn.shape, dtype=np.bool_)
+    packed = (dn + np.uint16(offset_dn % (1 << 16))).view(PACKED_DTYPE)
+    above = dn > np.uint16(PACKED_MAX - offset_dn)
+    if above.any():
+        np.copyto(packed, PACKED_DTYPE.type(PACKED_MAX), where=above)
+        above &= ~missing
+    np.copyto(packed, PACKED_DTYPE.type(PACKED_FILL), where=missing)
+    return PackedPlane(packed=packed, saturated=above, nodata=missing)
 
 
 def unpack_reflectance(packed: NDArray[np.int16]) -> NDArray[np.float32]:

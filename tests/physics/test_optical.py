@@ -100,3 +100,47 @@ def test_a_real_band_is_packed_without_loss(shared_data):
     expected = np.where(stored == nodata, np.nan, stored.astype("float64") * 1e-4).astype("float32")
     np.testing.assert_array_equal(unpack_reflectance(plane.packed), expected)
     assert (plane.packed[~plane.nodata] == stored[~plane.nodata]).all()
+
+
+@pytest.mark.parametrize("offset_dn", [0, -1, -1000, -32767])
+@pytest.mark.parametrize("nodata", [None, 0, 1, 33768, 65535, -1, 0.5, float("nan")])
+def test_every_sixteen_bit_number_is_packed_as_by_wide_integers(offset_dn, nodata):
+    every = np.arange(65536, dtype="uint16").reshape(256, 256)
+    found = pack_reflectance(every, offset_dn=offset_dn, nodata=nodata)
+    wide = pack_reflectance(every.astype("int64"), offset_dn=offset_dn, nodata=nodata)
+    for name in ("packed", "saturated", "nodata"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wide, name))
+        assert getattr(found, name).dtype == getattr(wide, name).dtype
+    for dn_value, packed in ((5, found.packed[0, 5]), (40_000, found.packed.ravel()[40_000])):
+        exact = min(32767, dn_value + offset_dn)
+        assert packed == (exact if dn_value != nodata else -32768)
+
+
+def test_packing_leaves_its_input_alone():
+    stored = dn(0, 5, 65535)
+    plane = pack_reflectance(stored, offset_dn=0)
+    assert stored.tolist() == [0, 5, 65535]
+    assert plane.packed.base is None or not np.shares_memory(plane.packed, stored)
+
+
+@given(
+    values=hnp.arrays(
+        np.float32,
+        st.integers(0, 60),
+        elements=st.floats(-40_000, 70_000, width=32) | st.sampled_from([0, np.nan, 65535]),
+    ),
+    offset_dn=st.sampled_from([0, -1000]),
+    nodata=st.sampled_from([None, 0.0, 65535.0, float("nan"), float("inf")]),
+)
+def test_resampled_numbers_are_packed_as_by_plain_integers(values, offset_dn, nodata):
+    found = pack_reflectance(values, offset_dn=offset_dn, nodata=nodata)
+    for index, value in enumerate(values.tolist()):
+        fill = 0.0 if nodata is None else nodata
+        missing = np.isnan(value) or value == fill
+        assert bool(found.nodata[index]) == missing
+        if missing:
+            assert (found.packed[index], bool(found.saturated[index])) == (-32768, False)
+            continue
+        step = round(value) + offset_dn  # Python rounds ties to even too
+        assert found.packed[index] == min(32767, max(-32767, step))
+        assert bool(found.saturated[index]) == (round(value) == 65535 or not -32767 <= step <= 32767)
