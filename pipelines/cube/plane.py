@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipelines.cube.errors import ReadFailed
 from pipelines.cube.load import Plane, read_header
 from pipelines.cube.resampling import choose_resampling
 
@@ -23,10 +24,32 @@ def plane_of(scene: Scene, asset: Asset, grid: TargetGrid, meaning: Meaning) -> 
         meaning: What its numbers are.
 
     Raises:
-        ReadFailed: The file cannot be opened, or has no single band or no CRS.
+        ReadFailed: The file cannot be opened, has no single band or no CRS, or holds complex numbers.
     """
     header = read_header(asset, scene.id)
+    if meaning == "quantity" and "complex" in header.dtype:
+        cause = f"reflectance and power are real numbers, it holds {header.dtype}"
+        raise ReadFailed(scene_id=scene.id, href=asset.href, cause=cause, fault="unfit", band=asset.band)
     return Plane(asset=asset, header=header, resampling=choose_resampling(header, grid, meaning))
+
+
+def overruled(plane: Plane) -> tuple[str, ...]:
+    """Returns what the item says of a raster's grid and the file's own header does not: the file was believed."""
+    asset, header = plane.asset, plane.header
+    found = []
+    if asset.epsg is not None and asset.epsg != header.epsg:
+        found.append(f"proj:code EPSG:{asset.epsg} overruled, the file has EPSG:{header.epsg}")
+    if asset.shape is not None and asset.shape != header.shape:
+        found.append(f"proj:shape {list(asset.shape)} overruled, the file has {list(header.shape)}")
+    if asset.transform is not None and not _same_lattice(asset.transform, header.transform):
+        found.append(f"proj:transform {list(asset.transform)} overruled, the file has {list(header.transform)}")
+    return tuple(found)
+
+
+def _same_lattice(stated: tuple[float, ...], own: tuple[float, ...]) -> bool:
+    # a thousandth of a pixel: what decimal fractions of degrees lose on their way through JSON
+    tolerance = 1e-3 * max(map(abs, (own[0], own[1], own[3], own[4])))
+    return all(abs(one - other) <= tolerance for one, other in zip(stated, own, strict=True))
 
 
 def wanted_assets(scene: Scene, bands: tuple[str, ...]) -> tuple[Asset, ...]:

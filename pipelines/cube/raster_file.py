@@ -9,6 +9,7 @@ reached by an href.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -55,11 +56,14 @@ class HeldRaster:
         self._href = href
         self._remote = RemoteFile(href) if "://" in href else None
         self._name = self._remote.name if self._remote is not None else _local(href)
-        level = {} if overview is None else {"overview_level": overview}
+        options: dict[str, object] = {} if overview is None else {"overview_level": overview}
+        if self._remote is not None:
+            options["opener"] = self._remote
+        # rasterio keeps its openers in context variables: a file is closed in the context that it was opened in, or
+        # a thread other than that which opened it fails to
+        self._context = contextvars.copy_context()
         with self._told():
-            self._raster = rasterio.open(
-                self._name, driver=DRIVER, sharing=False, **({"opener": self._remote} if self._remote else {}), **level
-            )
+            self._raster = self._context.run(rasterio.open, self._name, driver=DRIVER, sharing=False, **options)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[rasterio.DatasetReader]:
@@ -74,7 +78,7 @@ class HeldRaster:
     def close(self) -> None:
         """Closes the file."""
         with gdal_environment():
-            self._raster.close()
+            self._context.run(self._raster.close)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:

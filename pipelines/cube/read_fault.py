@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 from urllib.parse import urlsplit
 
-ReadFault = Literal["missing", "refused", "busy", "server", "timeout", "damaged"]
+ReadFault = Literal["missing", "refused", "busy", "server", "timeout", "damaged", "unfit"]
 """Why a file could not be read: 404; 401 or 403, or an address that may not be followed; 429; 5xx; no answer in time;
-truncated, cut off, or not what it should be."""
+truncated, cut off, or not what it should be; whole, and of a kind that has no place here (several bands, no CRS)."""
 
 PASSING_FAULTS: frozenset[ReadFault] = frozenset({"busy", "server", "timeout"})
 """Faults that a later try may not meet again."""

@@ -7,16 +7,13 @@ messages. Here GDAL sees a made-up name and calls back for bytes.
 
 from __future__ import annotations
 
-import threading
-import time
 import uuid
-from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from rasterio.abc import MultiByteRangeResourceContainer
 
+from pipelines.cube.header_cache import HeaderCache
 from pipelines.cube.read_fault import RasterUnreadable
 from pipelines.cube.remote import Piece, fetch
 
@@ -26,12 +23,6 @@ if TYPE_CHECKING:
 BLOCK_BYTES: Final = 32 << 10
 """Headers are fetched and kept in blocks of this size: the header of a COG of 10980 x 10980 fits in one."""
 
-KEPT_BLOCKS: Final = 1024
-"""32 MiB a process."""
-
-KEPT_S: Final = 600.0
-"""A header is asked for again after this time: a later run must see a file that was replaced."""
-
 SMALL_GAP_BYTES: Final = 16 << 10
 """Two ranges closer than this are fetched as one: a request costs more than the bytes between them."""
 
@@ -40,53 +31,12 @@ PARALLEL_REQUESTS: Final = 4
 """Of one read; a build reads from several threads."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Version:
-    total: int
-    tag: str
-    until: float
-
-
-class _Headers:
-    """Blocks of files that were read lately, shared by the threads of a process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
-        self._versions: dict[str, _Version] = {}
-
-    def version(self, href: str) -> _Version | None:
-        with self._lock:
-            known = self._versions.get(href)
-            return known if known is not None and known.until > time.monotonic() else None
-
-    def block(self, href: str, index: int) -> bytes | None:
-        with self._lock:
-            found = self._blocks.get((href, index))
-            if found is not None:
-                self._blocks.move_to_end((href, index))
-            return found
-
-    def keep(self, href: str, index: int, piece: Piece) -> None:
-        with self._lock:
-            self._versions.setdefault(href, _Version(piece.total, piece.tag, time.monotonic() + KEPT_S))
-            self._blocks[href, index] = piece.content
-            while len(self._blocks) > KEPT_BLOCKS:
-                self._blocks.popitem(last=False)
-
-    def forget(self, href: str) -> None:
-        with self._lock:
-            self._versions.pop(href, None)
-            for key in [key for key in self._blocks if key[0] == href]:
-                del self._blocks[key]
-
-
-_HEADERS: Final = _Headers()
+_HEADERS: Final = HeaderCache()
 
 
 def forget_headers() -> None:
     """Drops every header that is kept: what is read from now on is asked for again."""
-    _HEADERS.__init__()  # type: ignore[misc]  # emptied in place, so that every thread sees it
+    _HEADERS.clear()
 
 
 class RemoteFile:
@@ -97,24 +47,25 @@ class RemoteFile:
     """
 
     def __init__(self, href: str) -> None:
+        self.href = href
         self.name = f"raster://{uuid.uuid4().hex}/raster.tif"
         """What GDAL is told; one for each opening, since rasterio knows its files by folder."""
 
         self.fault: RasterUnreadable | None = None
         """The first thing that went wrong."""
 
-        self._href = href
-        self._place = 0
+        self._opened: list[OpenedFile] = []
 
-    def open(self, path: str, mode: str = "r", **_: object) -> RemoteFile:
-        """Returns the file: GDAL opens it once."""
+    def open(self, path: str, mode: str = "r", **_: object) -> OpenedFile:
+        """Returns the file with a place of its own to read from."""
         del path, mode
-        self._place = 0
-        return self
+        opened = OpenedFile(self)
+        self._opened.append(opened)  # rasterio hands GDAL a bare pointer to it
+        return opened
 
     def size(self, path: str) -> int:
         """Returns the size in bytes, 0 where it is not known yet (rasterio asks for it by a made-up path)."""
-        version = _HEADERS.version(self._href)
+        version = _HEADERS.version(self.href)
         return version.total if path == self.name and version else 0
 
     def isfile(self, path: str) -> bool:
@@ -138,6 +89,15 @@ class RemoteFile:
 
     def rm(self, path: str) -> None:
         """Does nothing: files behind an address are only read."""
+
+
+class OpenedFile:
+    """A remote file opened by GDAL: reads from a place that moves."""
+
+    def __init__(self, file: RemoteFile) -> None:
+        self._file = file
+        self._href = file.href
+        self._place = 0
 
     def __enter__(self) -> Self:
         return self
@@ -183,34 +143,35 @@ class RemoteFile:
             first, last = next(span for span in spans if span[0] <= start and stop <= span[1])
             content = held[first, last][start - first : stop - first]
             # after a fault GDAL must not decode what its buffer held before
-            found.append(content if self.fault is None else bytes(stop - start))
+            found.append(content if self._file.fault is None else bytes(stop - start))
         return found
 
     def _guarded(self, start: int, stop: int, *, whole: bool = False) -> bytes:
-        if self.fault is not None or stop <= start:
+        if self._file.fault is not None or stop <= start:
             return b""
         try:
-            content = self._range(start, stop)
+            content = self._range(start, stop, exact=whole or stop - start >= BLOCK_BYTES)
             if whole and len(content) < stop - start:
                 size = self._total()
                 raise RasterUnreadable(self._href, f"the file ends at byte {size}, its tiles reach to byte {stop}")  # noqa: TRY301
         except RasterUnreadable as fault:
-            self.fault = fault
+            self._file.fault = fault
             return b""
         except Exception as error:  # noqa: BLE001 an exception must not reach GDAL's C code: it is kept and raised by the lender
-            self.fault = RasterUnreadable(self._href, f"{type(error).__name__} while it was read")
-            self.fault.__cause__ = error
+            self._file.fault = RasterUnreadable(self._href, f"{type(error).__name__} while it was read")
+            self._file.fault.__cause__ = error
             return b""
         return content
 
     def _total(self) -> int:
         version = _HEADERS.version(self._href)
-        if version is None and self.fault is None:
+        if version is None and self._file.fault is None:
             self._guarded(0, 1)
             version = _HEADERS.version(self._href)
         return version.total if version is not None else 0
 
-    def _range(self, start: int, stop: int) -> bytes:
+    def _range(self, start: int, stop: int, *, exact: bool) -> bytes:
+        """Returns bytes from the blocks that are kept; else exactly those asked for, or whole blocks to keep."""
         version = _HEADERS.version(self._href)
         if version is None:
             _HEADERS.forget(self._href)
@@ -218,16 +179,16 @@ class RemoteFile:
             stop = min(stop, version.total)
             if start >= stop:
                 return b""
-        if stop - start >= BLOCK_BYTES:
-            return self._asked(start, stop).content
         first, last = start // BLOCK_BYTES, (stop - 1) // BLOCK_BYTES
-        joined = b"".join(self._block(index) for index in range(first, last + 1))
+        kept = [_HEADERS.block(self._href, index) for index in range(first, last + 1)] if last - first < 2 else [None]  # noqa: PLR2004 pixels are no header
+        if exact and None in kept:
+            return self._asked(start, stop).content
+        joined = b"".join(
+            self._block(index) if block is None else block for index, block in enumerate(kept, start=first)
+        )
         return joined[start - first * BLOCK_BYTES : stop - first * BLOCK_BYTES]
 
     def _block(self, index: int) -> bytes:
-        kept = _HEADERS.block(self._href, index)
-        if kept is not None:
-            return kept
         version = _HEADERS.version(self._href)
         if version is not None and index * BLOCK_BYTES >= version.total:
             return b""

@@ -85,7 +85,10 @@ def choose_resampling(header: RasterHeader, grid: TargetGrid, meaning: Meaning) 
 
 
 def misses_grid(header: RasterHeader, grid: TargetGrid) -> bool:
-    """Returns whether the raster and the grid share no area; False where the CRS has no code to compare by."""
+    """Returns whether the raster and the grid share no area; False where the CRS has no code to compare by.
+
+    A raster none of whose corners has a place in the grid's CRS, such as metres that are said to be degrees, misses it.
+    """
     if header.epsg is None:
         return False
     from pyproj import Transformer
@@ -99,7 +102,8 @@ def misses_grid(header: RasterHeader, grid: TargetGrid) -> bool:
         transformer = Transformer.from_crs(header.epsg, grid.epsg, always_xy=True)
         bounds = transformer.transform_bounds(*bounds, densify_pts=21)
         if not all(map(math.isfinite, bounds)):
-            return False
+            found = transformer.transform([*xs, sum(xs) / len(xs)], [*ys, sum(ys) / len(ys)])
+            return not any(math.isfinite(x) and math.isfinite(y) for x, y in zip(*found, strict=True))
     x_min, y_min, x_max, y_max = grid.bounds
     return bounds[2] <= x_min or bounds[0] >= x_max or bounds[3] <= y_min or bounds[1] >= y_max
 

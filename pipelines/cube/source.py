@@ -11,7 +11,7 @@ from catalogs.sensors import load_sensor
 from pipelines.cube.errors import ReadFailed
 from pipelines.cube.failures import skip_reason
 from pipelines.cube.load import LazyScene, Plane, open_scene
-from pipelines.cube.plane import plane_of
+from pipelines.cube.plane import overruled, plane_of
 from pipelines.cube.recipe import Recipe, StepRun, crop, halo_of, run_of, with_halo
 from pipelines.cube.resampling import misses_grid
 from pipelines.cube.source_grd import GrdConversion, prepare_grd
@@ -212,11 +212,12 @@ def _step_planes(run: StepRun, held: Mapping[str, Plane]) -> dict[str, Plane]:
 
 
 def _notes(lazy: LazyScene | GrdScene, bands: tuple[str, ...]) -> list[str]:
-    """Lists how pixels came to the grid and which bands are missing."""
+    """Lists how pixels came to the grid, what items said of it in vain, and which bands are missing."""
     by_note: dict[str, list[str]] = {}
     for band, plane in lazy.planes.items():
-        if plane.resampling.note:
-            by_note.setdefault(plane.resampling.note, []).append(band)
+        for note in (plane.resampling.note, *(overruled(plane) if isinstance(lazy, LazyScene) else ())):
+            if note:
+                by_note.setdefault(note, []).append(band)
     absent = [band for band in bands if band not in lazy.planes]
     without = [f"without {' '.join(absent)}"] if absent else []
     return [*(f"{note}: {' '.join(named)}" for note, named in by_note.items()), *without]

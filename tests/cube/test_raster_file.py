@@ -1,7 +1,9 @@
 """What `open_raster` says of every fault of a server, a file and an href."""
 
+import gc
 import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -11,7 +13,7 @@ import rasterio
 
 from catalogs.errors import CatalogError
 from pipelines.cube import remote, remote_file
-from pipelines.cube.raster_file import PASSING_FAULTS, RasterUnreadable, open_raster
+from pipelines.cube.raster_file import PASSING_FAULTS, HeldRaster, RasterUnreadable, open_raster
 from pipelines.cube.read_policy import ReadPolicy, read_policy, use_read_policy
 from pipelines.cube.remote_file import merged_spans
 from pipelines.simulate.torture.fault import FaultRule
@@ -185,11 +187,11 @@ def test_a_signature_is_renewed_once(folder, monkeypatch):
 
     monkeypatch.setattr(remote, "sign", sign)
     with serving(folder, **rule) as (server, href):
-        server.new_token()
+        assert server.new_token() == "t1"
         with open_raster(href) as raster:
             assert raster.shape == (192, 192)
         assert asked == [(False, "expired"), (True, "t1")]
-        server._tokens["t1"] = 0
+        server.end_tokens()
         remote_file.forget_headers()
         refused = fault_of(href)
     assert refused.fault == "refused"
@@ -313,6 +315,18 @@ def test_a_file_without_permission_is_refused(folder):
 def test_an_error_of_the_reader_is_not_blamed_on_the_file(folder):
     with pytest.raises(ZeroDivisionError), open_raster(str(folder / "a.tif")):
         1 / 0  # noqa: B018
+
+
+@pytest.mark.parametrize("remote_too", [False, True])
+def test_a_raster_passes_from_thread_to_thread(folder, remote_too):
+    with serving(folder) as (_, href), ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        for _ in range(20):
+            held = one.submit(HeldRaster, href if remote_too else str(folder / "a.tif")).result()
+            remote_file.forget_headers()
+            with held.reading() as raster:
+                np.testing.assert_array_equal(raster.read(1, window=((64, 128), (0, 64))), PIXELS[64:128, :64])
+            other.submit(held.close).result()
+        gc.collect()
 
 
 def test_a_server_without_ranges_serves_too(folder, monkeypatch):

@@ -87,17 +87,19 @@ class StacApi:
 def _read_item(path: Path) -> dict[str, Any] | None:
     try:
         item = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return item if isinstance(item, dict) and item.get("type") == "Feature" else None
 
 
 def _addressed(item: dict[str, Any], where: str, url: str) -> dict[str, Any]:
     links = [{"rel": "self", "href": where}, {"rel": "collection", "href": f"{url}/collections/{item['collection']}"}]
-    assets = {
-        key: {**asset, "href": urljoin(where, asset["href"])} if _is_plain(asset) else asset
-        for key, asset in item.get("assets", {}).items()
-    }
+    assets = item.get("assets")
+    if isinstance(assets, dict):
+        assets = {
+            key: {**asset, "href": urljoin(where, asset["href"])} if _is_plain(asset) else asset
+            for key, asset in assets.items()
+        }
     return {**item, "links": links, "assets": assets}
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 FaultKind = Literal["status", "stall", "trickle", "cut", "drop", "token", "redirect", "wrong_range"]
 """What happens to a request that a rule meets: a status and no file; the answer stops after `after_bytes` and the
 connection stays open; the rest comes a byte at a time; the connection closes after `after_bytes`; it closes without an
-answer; 403 without a valid token; a redirect to `location`; a 206 for other bytes than those asked for."""
+answer; 403 without a valid token; a redirect to `location` unless the query says `moved`; a 206 for other bytes than
+those asked for."""
+
+FROM_LAST_TILE: Final = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,8 @@ class FaultRule:
     """How many requests it meets, for each file; None all."""
 
     from_byte: int = 0
-    """Only requests that reach beyond this byte: headers may be whole where tiles fail."""
+    """Only requests that reach beyond this byte: headers may be whole where tiles fail. `FROM_LAST_TILE` becomes the
+    first byte of the last inner tile once the file is written."""
 
     after_bytes: int = 0
     """Bytes of an answer that come through."""
@@ -42,6 +46,11 @@ class FaultRule:
     def meets(self, path: str, stop: int) -> bool:
         """Returns whether a request for bytes up to `stop` of a path falls under the rule."""
         return (path == self.path or path.startswith(f"{self.path}/")) and stop > self.from_byte
+
+    def placed(self, home: str, last_tile: int) -> FaultRule:
+        """Returns the rule with its path below a folder, and the place of the last tile filled in."""
+        path = f"{home}/{self.path}" if self.path else home
+        return replace(self, path=path, from_byte=last_tile if self.from_byte == FROM_LAST_TILE else self.from_byte)
 
 
 def write_rules(path: Path, rules: tuple[FaultRule, ...]) -> None:

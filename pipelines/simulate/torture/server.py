@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import threading
 import time
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 RULES_FILE: Final = "faults.json"
-TOKEN_TIMES: Final = 3
-"""Requests that one token lets through: a read of any length meets one that has expired."""
+TOKEN_S: Final = 1.0
+"""How long a token is good for: a build meets some that have expired."""
 
 _TRICKLE_S: Final = 0.1
 _LONGEST_STALL_S: Final = 600.0
@@ -29,8 +31,9 @@ _LONGEST_STALL_S: Final = 600.0
 class TortureServer:
     """Serves a torture catalogue while its `with` block lasts.
 
-    Files lie under their path in the folder, the STAC API at `/`. `/token?path=...` gives a token for files that need
-    one; it lets `TOKEN_TIMES` requests through.
+    Files lie under their path in the folder, the STAC API at `/`. `/token` and all below it give a token for files that
+    need one, good for `TOKEN_S`, in the form of the Planetary Computer's Data Authentication API:
+    `{"token": "token=...", "msft:expiry": "..."}`.
     """
 
     def __init__(self, folder: Path, *, port: int = 0, rules: tuple[FaultRule, ...] | None = None) -> None:
@@ -39,8 +42,11 @@ class TortureServer:
         self.asked: Counter[str] = Counter()
         """Requests by path."""
 
+        self.errors: list[BaseException] = []
+        """What went wrong here against the rules: nothing, or the server is at fault."""
+
         self._met: Counter[tuple[int, str]] = Counter()
-        self._tokens: dict[str, int] = {}
+        self._tokens: dict[str, float] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._server = _Server(("127.0.0.1", port), _Handler)
@@ -87,18 +93,21 @@ class TortureServer:
         return None
 
     def new_token(self) -> str:
-        """Returns a token that is valid for some requests."""
+        """Returns a token that is good from now."""
         with self._lock:
             token = f"t{len(self._tokens) + 1}"
-            self._tokens[token] = TOKEN_TIMES
+            self._tokens[token] = time.monotonic() + TOKEN_S
         return token
 
-    def spend(self, token: str) -> bool:
-        """Returns whether a token is valid for one more request."""
+    def takes(self, token: str) -> bool:
+        """Returns whether a token is good now."""
         with self._lock:
-            left = self._tokens.get(token, 0)
-            self._tokens[token] = max(left - 1, 0)
-        return left > 0
+            return time.monotonic() < self._tokens.get(token, 0.0)
+
+    def end_tokens(self) -> None:
+        """Makes every token that was given out worthless."""
+        with self._lock:
+            self._tokens.clear()
 
     def stall(self) -> None:
         """Waits until the server closes."""
@@ -111,8 +120,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
     owner: TortureServer
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Says nothing of clients that went away: some do, by design."""
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 named by the base class
+        """Keeps what went wrong here; clients that go away do so by design."""
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, (ConnectionError, TimeoutError)):
+            self.owner.errors.append(error)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -125,8 +137,9 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         path, query = unquote(parts.path), parse_qs(parts.query)
         owner = self.server.owner
-        if path == "/token":
-            self._json({"token": owner.new_token()})
+        if path.startswith("/token"):
+            ends = datetime.now(UTC) + timedelta(seconds=TOKEN_S)
+            self._json({"token": f"token={owner.new_token()}", "msft:expiry": ends.isoformat()})
             return
         answer = owner.api.answer(path, {name: values[0] for name, values in query.items()})
         if answer is not None:
@@ -194,20 +207,16 @@ class _Handler(BaseHTTPRequestHandler):
         """Returns whether a rule has answered in the file's place."""
         if rule.kind == "drop":
             self.close_connection = True
-            return True
-        if rule.kind == "token":
-            if self.server.owner.spend(query.get("token", [""])[0]):
-                return False
+        elif rule.kind == "token" and not self.server.owner.takes(query.get("token", [""])[0]):
             self._nothing(403)
-            return True
-        if rule.kind == "redirect":
+        elif rule.kind == "redirect" and "moved" not in query:
             self._nothing(302, {"Location": rule.location})
-            return True
-        if rule.kind == "status":
+        elif rule.kind == "status":
             wait = rule.retry_after_s
             self._nothing(rule.status, {} if wait is None else {"Retry-After": f"{wait:g}"})
-            return True
-        return False
+        else:
+            return False
+        return True
 
     def _send(self, content: bytes, rule: FaultRule | None) -> None:
         with contextlib.suppress(ConnectionError):
