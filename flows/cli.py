@@ -19,6 +19,7 @@ from flows.inspect_command import inspect
 from flows.models_command import models
 from flows.prune_command import prune
 from flows.routing_command import routing
+from flows.store_command import store
 
 if TYPE_CHECKING:
     from flows.config import RegionConfig
@@ -38,6 +39,7 @@ app = typer.Typer(
 
 for command in (models, routing, prune, distil, inspect, catalog):
     app.command()(command)
+app.add_typer(store, name="store")
 
 RegionArgument = Annotated[Path, typer.Argument(metavar="REGION.yaml", help="The region's YAML file.")]
 BudgetOption = Annotated[

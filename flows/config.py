@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from flows.area import AreaConfig  # noqa: TC001 pydantic reads the annotation at run time
+from flows.budget import BudgetConfig  # noqa: TC001 likewise
 
 Product = Literal["land-cover", "change"]
 PRODUCTS: tuple[Product, ...] = ("land-cover", "change")
@@ -212,6 +213,11 @@ class RegionConfig(_Frozen):
     )
     products: tuple[Product, ...] = Field(default=PRODUCTS, min_length=1)
     output: Path = Field(description="Folder of the results, made where it is absent.")
+    store: str | None = Field(
+        default=None,
+        description="`s3://bucket/prefix` puts the cube there, `?endpoint=https://host&region=name` where needed; "
+        "credentials come from the environment. null: into the output folder.",
+    )
     bands: BandsConfig = BandsConfig()
     max_cloud_cover: Annotated[float, Field(ge=0, le=100)] | None = Field(
         default=None, description="Percent; cloudier scenes are skipped as too_cloudy. null keeps all."
@@ -226,6 +232,7 @@ class RegionConfig(_Frozen):
     inference: InferenceConfig = InferenceConfig()
     land_cover: LandCoverConfig = LandCoverConfig()
     change: ChangeConfig = ChangeConfig()
+    budget: BudgetConfig | None = Field(default=None, description="Upper limits; null: none.")
     workers: int = Field(default=2, ge=1, le=256, description="Threads that read and that run the model.")
 
     @field_validator("products")
@@ -233,6 +240,15 @@ class RegionConfig(_Frozen):
     def _each_product_once(cls, value: tuple[Product, ...]) -> tuple[Product, ...]:
         if len(set(value)) != len(value):
             raise ValueError(f"each product is named once, got {list(value)}; drop the repetition")
+        return value
+
+    @field_validator("store")
+    @classmethod
+    def _store_is_on_s3(cls, value: str | None) -> str | None:
+        if value is not None:
+            from pipelines.cube.storage import shared_storage
+
+            shared_storage(value)
         return value
 
     @field_validator("output")

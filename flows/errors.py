@@ -20,6 +20,10 @@ class NothingFoundError(RuntimeError):
     """The catalogues hold no scene for the region."""
 
 
+class OverBudgetError(RuntimeError):
+    """A run is foreseen to need more than its budget allows."""
+
+
 class ServerError(RuntimeError):
     """A Prefect server did not start or does not answer."""
 

@@ -40,6 +40,7 @@ def append_run(folder: Path, report: RunReport, *, config: str) -> Path:
         "unmatched": report.unmatched,
         "error": report.error,
         "timings": json.dumps(report.timings),
+        "estimate": None if report.estimate is None else json.dumps(report.estimate),
         "config": config,
         "scenes": [asdict(scene) for scene in report.scenes],
         "products": [asdict(product) for product in report.products],
@@ -55,7 +56,18 @@ def _schema() -> pa.Schema:
 
     scene = pa.struct([(name, pa.string()) for name in ("id", "collection", "outcome", "reason", "detail")])
     product = pa.struct([(name, pa.string()) for name in ("name", "path", "zarr", "snapshot", "state", "reason")])
-    texts = ("run_id", "region", "status", "started", "finished", "cube_snapshot", "error", "timings", "config")
+    texts = (
+        "run_id",
+        "region",
+        "status",
+        "started",
+        "finished",
+        "cube_snapshot",
+        "error",
+        "timings",
+        "estimate",
+        "config",
+    )
     return pa.schema(
         [(name, pa.string()) for name in texts]
         + [("seconds", pa.float64()), ("num_used", pa.int64()), ("num_skipped", pa.int64()), ("unmatched", pa.int64())]

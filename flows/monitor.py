@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 from catalogs import write_snapshot
 from flows import ledger
 from flows.area import target_grid
-from flows.errors import NothingFoundError, OutputBusyError, RunFailedError
+from flows.budget import excesses
+from flows.errors import NothingFoundError, OutputBusyError, OverBudgetError, RunFailedError
+from flows.estimate import estimate_run
 from flows.lock import exclusive
 from flows.origins import remember_origins
 from flows.paths import OutputPaths
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
     from catalogs import SceneOutcome, SceneSet
     from flows.config import RegionConfig
+    from flows.estimate import Estimate
     from pipelines.cube import BuildResult, CubeRef
     from pipelines.cube.failures import ReadFailure
     from pipelines.inference import PredictionRef
@@ -87,6 +90,7 @@ class _Record:
     changed: bool = False
     products: tuple[ProductRow, ...] = ()
     catalog: str | None = None
+    estimate: Estimate | None = None
     notes: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -117,6 +121,7 @@ class _Record:
             error=error,
             notes=tuple(self.notes),
             catalog=self.catalog,
+            estimate=None if self.estimate is None else self.estimate.to_dict(),
         )
 
 
@@ -210,6 +215,8 @@ def _run(job: Job, stages: Stages, record: _Record, paths: OutputPaths) -> None:
             raise NothingFoundError(nothing_found(job.config, scene_set))
         write_snapshot(scene_set, paths.scenes)
         remember_origins(paths.origins, scene_set)
+    record.stage = "build_cube"
+    record.estimate = _within_budget(job.config, scene_set)
     with record.timed("build_cube", job.on_progress):
         built = stages.build_cube(job, scene_set)
         record.scenes, record.changed = _rows(built.outcomes, built.notes), built.changed
@@ -230,6 +237,22 @@ def _run(job: Job, stages: Stages, record: _Record, paths: OutputPaths) -> None:
     with record.timed("publish", job.on_progress):
         if any(product.path for product in record.products):
             record.catalog = str(stages.publish(job))
+
+
+def _within_budget(config: RegionConfig, scene_set: SceneSet) -> Estimate:
+    """Returns what the run is foreseen to cost.
+
+    Raises:
+        OverBudgetError: More than the region's budget allows; no pixel has been read.
+    """
+    estimate = estimate_run(config, scene_set)
+    over = excesses(config.budget, estimate)
+    if over:
+        raise OverBudgetError(
+            f"a run keeps to its budget, this one would not: {'; '.join(over)}; raise the budget, or ask for a smaller "
+            "area, a shorter time or fewer bands"
+        )
+    return estimate
 
 
 def _found(scene_set: SceneSet) -> tuple[SceneRow, ...]:

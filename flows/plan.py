@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from catalogs.sensors import group_of
 from flows.area import target_grid
+from flows.budget import excesses
+from flows.estimate import Estimate, estimate_run
 from flows.run_report import SceneRow
 from flows.search import search
 from flows.tables import table
@@ -54,6 +56,11 @@ class RunPlan:
     bytes_predictions: int
     bytes_products: int
     output: str
+    estimate: Estimate
+    """What it costs, less what the cube holds already."""
+
+    over_budget: tuple[str, ...] = ()
+    """What is foreseen beyond the region's budget, a line each."""
 
     def to_dict(self) -> dict[str, object]:
         """Returns the plan as plain values, ready for JSON."""
@@ -66,11 +73,13 @@ def plan_region(config: RegionConfig) -> RunPlan:
     Raises:
         ConfigError: No grid can be made of the area.
         CatalogError: A catalogue does not answer.
+        CubeError: The output holds a cube that this region cannot go on with, or a unit does not fit its memory.
     """
     from pipelines.grid import Lattice
 
     grid = target_grid(config.area, config.resolution)
     found = search(config)
+    estimate = estimate_run(config, found)
     chosen = config.inference
     lattice = Lattice(height=grid.height, width=grid.width, window=chosen.window, stride=chosen.stride)
     pixels = grid.width * grid.height
@@ -95,6 +104,8 @@ def plan_region(config: RegionConfig) -> RunPlan:
         bytes_predictions=pixels * BYTES_OF_PREDICTION,
         bytes_products=2 * pixels * sum(BYTES_OF_PRODUCT[name] for name in config.products),
         output=str(config.output),
+        estimate=estimate,
+        over_budget=excesses(config.budget, estimate),
     )
 
 
@@ -115,7 +126,27 @@ def plan_text(plan: RunPlan) -> str:
         f"before compression: cube {_size(plan.bytes_cube)}, predictions about {_size(plan.bytes_predictions)}, "
         f"products {_size(plan.bytes_products)}; output {plan.output}"
     )
-    return "\n".join([*lines, sizes, *warning])
+    return "\n".join([*lines, sizes, "", *estimate_lines(plan.estimate), *warning, *budget_lines(plan.over_budget)])
+
+
+def estimate_lines(estimate: Estimate) -> list[str]:
+    """Returns an estimate for a person."""
+    if not estimate.scenes:
+        return [f"nothing new to read: the cube holds {estimate.settled} of these scenes"]
+    learned = f"learned from {estimate.learned_from} runs" if estimate.learned_from else "no past run to learn from"
+    read = f"{estimate.rasters} rasters, {_size(estimate.bytes_read)}, {estimate.requests} requests"
+    memory = f"at most {_size(estimate.peak_bytes)} of memory"
+    return [
+        f"to read: {estimate.scenes} scenes ({estimate.settled} are held already), {read}",
+        f"work: {estimate.units} units, {estimate.core_seconds:.0f} core-seconds, {memory}",
+        f"output: about {_size(estimate.bytes_output)}",
+        f"time: about {estimate.seconds:.0f} s ({estimate.seconds_low:.0f} to {estimate.seconds_high:.0f}; {learned})",
+    ]
+
+
+def budget_lines(over: tuple[str, ...]) -> list[str]:
+    """Returns what a person should know of a budget that is not kept, nothing where it is."""
+    return ["", "OVER BUDGET, a run is refused:", *(f"  {line}" for line in over)] if over else []
 
 
 def _group(scene: Scene) -> Group:

@@ -121,6 +121,9 @@ class RunReport:
     catalog: str | None = None
     """Path of the output catalogue."""
 
+    estimate: dict[str, object] | None = None
+    """What the run had been foreseen to cost, None where it failed before that."""
+
     @property
     def gaps(self) -> tuple[SceneRow, ...]:
         """The scenes whose skip is a loss."""

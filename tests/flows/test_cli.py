@@ -31,7 +31,7 @@ FROZEN = {
     "inspect": ["--help", "--json", "--pixels", "CATALOG"],
     "init": ["--force", "--help", "PATH"],
     "models": ["--help", "--json"],
-    "plan": ["--help", "--json", "--scenes", "REGION"],
+    "plan": ["--budget", "--help", "--json", "--scenes", "REGION"],
     "prune": [
         "--by",
         "--dense",
@@ -46,7 +46,7 @@ FROZEN = {
         "WEIGHTS",
     ],
     "routing": ["--help", "--json", "--out", "--weights"],
-    "run": ["--help", "--json", "--scenes", "--server", "REGION"],
+    "run": ["--budget", "--help", "--json", "--scenes", "--server", "REGION"],
     "schema": ["--help"],
     "train": ["--help", "--out", "--preset", "--regions", "--seed", "--steps", "--workers"],
 }
