@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flows.area import target_grid
-from flows.paths import OutputPaths
+from flows.paths import cube_uri
 from flows.progress import OnProgress, ignore_progress
 from flows.recipe import recipe_of
 from pipelines.cube import BuildOptions
@@ -40,7 +40,7 @@ def build_cube(
     return build(
         scene_set,
         target_grid(config.area, config.resolution),
-        str(OutputPaths(root=config.output).cube),
+        cube_uri(config),
         options=build_options(config, run_id=run_id),
         on_progress=tell,
     )

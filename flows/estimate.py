@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from flows.area import target_grid
 from flows.build_cube import build_options
 from flows.experience import Lesson, learn
-from flows.paths import OutputPaths
+from flows.paths import OutputPaths, cube_uri
 from pipelines.grid import Lattice
 
 if TYPE_CHECKING:
@@ -109,12 +109,6 @@ def estimate_run(config: RegionConfig, scene_set: SceneSet) -> Estimate:
     raw["build_cube"] = max(raw["build_cube"], _network_seconds(forecast))
     lessons = learn(ledgers(paths))
     return _estimate(config, forecast, grid, core_seconds=core_seconds, raw=raw, lessons=lessons)
-
-
-def cube_uri(config: RegionConfig) -> str:
-    """Returns where a region's cube lies."""
-    store: str | None = getattr(config, "store", None)
-    return store or str(OutputPaths(root=config.output).cube)
 
 
 def ledgers(paths: OutputPaths) -> list[Path]:

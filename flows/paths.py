@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flows.config import RegionConfig
+
+
+def cube_uri(config: RegionConfig) -> str:
+    """Returns where a region's cube lies: where `store` says, else in its output folder."""
+    return config.store or str(OutputPaths(root=config.output).cube)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +23,7 @@ class OutputPaths:
 
     @property
     def cube(self) -> Path:
-        """Icechunk repository of the cube."""
+        """Icechunk repository of the cube, where the region names no other place."""
         return self.root / "cube"
 
     @property

@@ -16,6 +16,7 @@ from pipelines.cube.encoding import GRID_MAPPING
 from pipelines.cube.errors import CubeError
 from pipelines.cube.fields import image_fields
 from pipelines.cube.group import array_of, create_time_coord, values_of
+from pipelines.cube.plan import AlreadyThere
 from pipelines.grid import TargetGrid
 from pipelines.schema import PER_TIME_COORDS, SCHEMA_VERSION
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import xarray as xr
     import zarr
 
-    from pipelines.cube.store import Run
+    from pipelines.cube.store import Draft, Run
 
 FORMER_VERSION: Final = "1.0"
 """The one older version that is known."""
@@ -61,14 +62,29 @@ def migrate(run: Run) -> str | None:
     if root is None or known_version(root, run.store.uri) == SCHEMA_VERSION:
         return None
     draft = run.begin()
+    _apply(draft)
+    facts = {"schema_version": SCHEMA_VERSION, "migrated_from": FORMER_VERSION}
+    try:
+        return draft.publish(f"schema {FORMER_VERSION} to {SCHEMA_VERSION}", facts, replay=_apply_again)
+    except AlreadyThere:
+        return None
+
+
+def _apply_again(draft: Draft, changed: zarr.Group) -> None:
+    """Migrates what another run has made of the cube meanwhile, unless it has done so itself."""
+    del changed
+    if draft.root.attrs.get("schema_version") == SCHEMA_VERSION:
+        raise AlreadyThere(draft.run.store.uri)
+    _apply(draft)
+
+
+def _apply(draft: Draft) -> None:
     changed = draft.root
     for _, group in changed.groups():
         _migrate_group(group)
     grid = TargetGrid.from_dict(cast("Mapping[str, float]", changed.attrs["grid"]))
     digest = CubeConfiguration(grid=grid, bands={}).digest
     changed.attrs.update({"schema_version": SCHEMA_VERSION, "configuration": digest, "recipe": {}})
-    facts = {"schema_version": SCHEMA_VERSION, "migrated_from": FORMER_VERSION}
-    return draft.publish(f"schema {FORMER_VERSION} to {SCHEMA_VERSION}", facts)
 
 
 def as_this_version(dataset: xr.Dataset) -> xr.Dataset:

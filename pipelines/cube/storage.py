@@ -84,6 +84,22 @@ def storage_of(uri: str | Path) -> Storage:
     return LocalFolder(text)
 
 
+def shared_storage(uri: str) -> Storage:
+    """Returns the storage of an address on S3.
+
+    Raises:
+        ValueError: It is no such address, or breaks a rule.
+    """
+    from pipelines.cube.errors import CubeError
+
+    if not uri.startswith("s3://"):
+        raise ValueError(f"must be s3://bucket/prefix, got {uri!r}; a local cube lies in the output folder")
+    try:
+        return storage_of(uri)
+    except CubeError as error:
+        raise ValueError(str(error)) from error
+
+
 def repository_fault(error: Exception) -> str:
     """Returns what went wrong in one line: Icechunk's messages carry a stack of its own below."""
     lines = [line.strip(" |x`->") for line in str(error).splitlines()]

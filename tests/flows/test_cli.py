@@ -48,6 +48,7 @@ FROZEN = {
     "routing": ["--help", "--json", "--out", "--weights"],
     "run": ["--budget", "--help", "--json", "--scenes", "--server", "REGION"],
     "schema": ["--help"],
+    "store": ["--help"],
     "train": ["--help", "--out", "--preset", "--regions", "--seed", "--steps", "--workers"],
 }
 """The command line that people script against; a change here is a change for them."""
