@@ -1,9 +1,9 @@
 """Pixels of a raster at the places of a map: nearest, or bilinear over the pixels that hold a value.
 
-Bilinear is GDAL's: the four pixels around a place, each weighted by its nearness; those without a value are left out
-and the weights of the others divided by their sum; where none is left, or the place lies beyond the raster's edge,
-there is no value. Integers are rounded to the nearest, halves up, and a mean that happens to be the fill value is moved
-by one step. What differs from GDAL: floats of 32 bits are summed in 32 bits, not 64 (1e-7 of the value).
+Bilinear is GDAL's: there is a value where the pixel that a place lies in has one. It is the mean of the four pixels
+around the place, each weighted by its nearness; those without a value are left out and the weights of the others
+divided by their sum. Integers are rounded to the nearest, halves up, and a mean that happens to be the fill value is moved by
+one step. What differs from GDAL: floats of 32 bits are summed in 32 bits, not 64 (1e-7 of the value).
 
 The strips of the map keep all working memory within a processor's cache. Each pixel goes through the same operations in
 the same order whatever its block and strip, so that no value hangs on how the work is cut.
@@ -34,8 +34,7 @@ _HALF: Final = ONE // 2
 _WORD: Final = 4
 """Bytes from which on numbers may not fit the 24 bits of a float32."""
 
-_LEAST_WEIGHT: Final = 1e-6
-"""Pixels with a value must carry at least so much of the weight; GDAL's own limit."""
+_MIDDLE: Final = np.float32(0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,11 +151,10 @@ def gather_bilinear(
     outputs = _new(block_map, windows) if outputs is None else outputs
     taps = [_Taps.of(window, frame, str(index), scratch) for index, window in enumerate(windows)]
     for places in block_map.strips((frame.col, frame.row), _strip_rows(block_map), scratch):
-        inside = frame.inside(places)
         weights = _Weights.of(places, frame, scratch)
         part = slice(places.start, places.start + len(places.cols))
         for output, tap in zip(outputs, taps, strict=True):
-            tap.write(output[part], weights, inside)
+            tap.write(output[part], weights)
     return outputs
 
 
@@ -208,6 +206,16 @@ class _Weights:
         upper += lower
         return upper
 
+    def nearest(self, flat: NDArray[Any]) -> NDArray[Any]:
+        """Returns the pixels that the places lie in."""
+        base = self.scratch.array("nearest", self.base.shape, np.intp)
+        np.multiply(self.lower >= _MIDDLE, self.pitch, out=base)
+        base += self.base
+        base += self.right >= _MIDDLE
+        found = self.scratch.array("second", self.base.shape, flat.dtype)
+        flat.take(base, mode="clip", out=found)
+        return found
+
     def _row(self, flat: NDArray[Any], name: str) -> NDArray[Any]:
         first = self.scratch.array(name, self.base.shape, flat.dtype)
         second = self.scratch.array("second", self.base.shape, flat.dtype)
@@ -253,22 +261,21 @@ class _Taps:
         present[inner] = missing
         return cls(values=values.reshape(-1), present=present.reshape(-1), fill=fill, dtype=pixels.dtype)
 
-    def write(self, output: NDArray[Any], weights: _Weights, inside: NDArray[np.bool_] | None) -> None:
+    def write(self, output: NDArray[Any], weights: _Weights) -> None:
         """Writes the means of one strip."""
         mean = weights.mean(self.values, "mean")
-        lost = None if inside is None else ~inside
         if self.present is not None:
             # where all four pixels have a value their share is 1 to the last bit: fractions have 16 bits
             share = weights.mean(self.present, "share")
-            few = share < _LEAST_WEIGHT
-            share[few] = 1
+            lost = weights.nearest(self.present) == 0
+            share[lost] = 1
             mean /= share
-            lost = few if lost is None else lost | few
+            mean[lost] = 0
         if self.dtype.kind in "iu":
             self._round(output, mean, weights.scratch)
         else:
             output[...] = mean
-        if lost is not None:
+        if self.present is not None:
             output[lost] = self.fill
 
     def _round(self, output: NDArray[Any], mean: NDArray[Any], scratch: Scratch) -> None:

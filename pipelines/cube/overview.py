@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 PROOF_PLACES: Final = (0.25, 0.5, 0.75)
-"""Of the raster's height and width: parts that are compared."""
+"""Of the raster's height and width: parts along its diagonal that are compared."""
 
 PROOF_PX: Final = 64
 """Side of a part in pixels of the overview."""
@@ -47,18 +49,19 @@ class Overview:
     """Pixels of the raster along a side that one of its pixels stands for."""
 
 
-def choose_overviews(overviews: tuple[Overview, ...], shrink: int) -> tuple[Overview, ...]:
+def choose_overviews(factors: Sequence[int], shrink: int) -> tuple[Overview, ...]:
     """Returns the overviews whose factor divides `shrink`, coarsest first.
 
     Args:
-        overviews: Of one raster.
+        factors: Of the overviews of one raster, finest first.
         shrink: Pixels of the raster along a side that are averaged into one.
     """
+    overviews = (Overview(index=index, factor=factor) for index, factor in enumerate(factors))
     fitting = [overview for overview in overviews if overview.factor > 1 and shrink % overview.factor == 0]
     return tuple(sorted(fitting, key=lambda overview: -overview.factor))
 
 
-def proof_rows(length: int, factor: int) -> tuple[tuple[int, int], ...]:
+def proof_parts(length: int, factor: int) -> tuple[tuple[int, int], ...]:
     """Returns first and last-plus-one pixels of the compared parts along one axis of an overview.
 
     Args:

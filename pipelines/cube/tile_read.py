@@ -19,7 +19,7 @@ import numpy as np
 from rasterio.enums import MaskFlags
 from rasterio.windows import Window
 
-from pipelines.cube.overview import Overview, choose_overviews, is_proved, proof_rows, uneven_averages
+from pipelines.cube.overview import Overview, choose_overviews, is_proved, proof_parts, uneven_averages
 from pipelines.cube.raster_file import HeldRaster, RasterUnreadable
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class TileReader:
         self._files = OpenFiles()
         self._cells = _Cells(most_bytes)
         self._proving = threading.Lock()
-        self._overviews: dict[str, tuple[Overview, ...]] = {}
+        self._proved: dict[tuple[str, int], bool] = {}
         self._shapes: dict[tuple[str, int | None], tuple[int, int]] = {}
         self.num_decoded: defaultdict[str, int] = defaultdict(int)
         """Pixels decoded of each file; a measure, exact only where one thread reads."""
@@ -177,32 +177,32 @@ class TileReader:
         """
         if shrink == 1 or part.dtype.kind == "c":
             return None
-        with self._proving:
-            if part.href not in self._overviews:
-                self._overviews[part.href] = self._proved(part)
-        fitting = choose_overviews(self._overviews[part.href], shrink)
-        chosen = next((o for o in fitting if corner[0] % o.factor == 0 and corner[1] % o.factor == 0), None)
-        return None if chosen is None else (chosen.factor, _overview_part(part, chosen))
-
-    def _proved(self, part: RasterPart) -> tuple[Overview, ...]:
         with self._files.lend(part) as raster:
             factors = raster.overviews(1)
-        candidates = (Overview(index=index, factor=factor) for index, factor in enumerate(factors))
-        return tuple(overview for overview in candidates if self._is_average(part, overview))
+        for overview in choose_overviews(factors, shrink):
+            if (
+                corner[0] % overview.factor == 0
+                and corner[1] % overview.factor == 0
+                and self._is_proved(part, overview)
+            ):
+                return overview.factor, _overview_part(part, overview)
+        return None
 
-    def _is_average(self, part: RasterPart, overview: Overview) -> bool:
+    def _is_proved(self, part: RasterPart, overview: Overview) -> bool:
+        with self._proving:
+            key = (part.href, overview.index)
+            if key not in self._proved:
+                self._proved[key] = is_proved(list(self._compared(part, overview)))
+            return self._proved[key]
+
+    def _compared(self, part: RasterPart, overview: Overview) -> Iterator[int]:
         small, factor = _overview_part(part, overview), overview.factor
-        counts = []
-        for rows in proof_rows(part.shape[0], factor):
-            for cols in proof_rows(part.shape[1], factor):
-                if rows[0] >= rows[1] or cols[0] >= cols[1]:
-                    return False
-                own = [(start * factor, stop * factor) for start, stop in (rows, cols)]
-                full = self.window(part, own[0], own[1])
-                counts.append(uneven_averages(full, self.window(small, rows, cols), factor, part.fill))
-                if counts[-1] < 0:
-                    return False
-        return is_proved(counts)
+        for rows, cols in zip(*(proof_parts(length, factor) for length in part.shape), strict=True):
+            if rows[0] >= rows[1] or cols[0] >= cols[1]:
+                continue
+            own = [(start * factor, stop * factor) for start, stop in (rows, cols)]
+            full = self.window(part, own[0], own[1])
+            yield uneven_averages(full, self.window(small, rows, cols), factor, part.fill)
 
     def _cell_shape(self, part: RasterPart) -> tuple[int, int]:
         found = self._shapes.get((part.href, part.overview))

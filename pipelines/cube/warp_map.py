@@ -129,7 +129,8 @@ class BlockMap:
                 continue
             part = slice(top + start - cell.row, bottom + start - cell.row)
             for places, exact, first in ((cols, exact_cols, origin[0]), (rows, exact_rows, origin[1])):
-                near = np.clip(exact[part] - first * ONE, NOWHERE, -NOWHERE)
+                limit = 1 << (8 * places.itemsize - 2)
+                near = np.clip(exact[part] - first * ONE, -limit, limit)
                 places[top:bottom, cell.col : cell.col_stop] = near
 
 
@@ -222,6 +223,7 @@ def _sampled(warp: WarpMap, step: int) -> tuple[float, float]:
     rows, cols = np.meshgrid(tops, lefts, indexing="ij")
     corners = np.stack([np.stack(warp.places(rows + i, cols + j)) for i in (0, step) for j in (0, step)])
     middle = np.stack(warp.places(rows + step / 2, cols + step / 2))
+    corners[~np.isfinite(corners)] = middle[~np.isfinite(middle)] = np.nan
     spans = np.ptp(corners, axis=0).max(axis=0)
     known = np.isfinite(spans)
     if not known.any():
