@@ -35,6 +35,15 @@ def item_of(raster):
     return next(path for path in raster.parent.glob("*.json"))
 
 
+def forget_checksums(item):
+    """Lets a test change rasters whose checksums their item states."""
+    content = json.loads(item.read_text())
+    for asset in content["assets"].values():
+        for key in ("file:checksum", "file:size"):
+            asset.pop(key, None)
+    item.write_text(json.dumps(content))
+
+
 def states(report):
     return {product.name: product.state for product in report.products}
 
@@ -70,6 +79,7 @@ def test_lost_scenes_are_gaps_with_their_reasons(own_catalog, run):
     for empty in (rasters(own_catalog, "sentinel-1-grd", band)[1] for band in ("VV", "VH")):
         with rasterio.open(empty, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as raster:
             raster.write(np.full(raster.shape, np.nan, dtype="float32"), 1)
+        forget_checksums(item_of(empty))
     bare = item_of(rasters(own_catalog, "sentinel-2-l2a", "B04")[2])
     content = json.loads(bare.read_text())
     content["assets"] = {}
@@ -90,6 +100,7 @@ def test_a_scene_in_another_crs_is_warped_and_noted(own_catalog, run):
     for path in shifted.glob("*.tif"):
         _warp(path, "EPSG:32632")
     item = next(shifted.glob("*.json"))
+    forget_checksums(item)
     content = json.loads(item.read_text())
     text = json.dumps(content).replace("EPSG:32631", "EPSG:32632")
     content = json.loads(text)
