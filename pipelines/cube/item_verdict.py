@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 from catalogs.errors import ItemError
-from catalogs.fields import mapping
+from catalogs.fields import mapping, text
 from catalogs.item import FoundItem, read_scenes
 from catalogs.providers import PROVIDERS, Provider
 from catalogs.sensors import group_of, load_sensor, sensors_of
 from pipelines.cube.verdict import check_offset
 from pipelines.physics.errors import Contradictory, Uncalibrated
+from pipelines.physics.grd import takes_tables
 from pipelines.physics.landsat import landsat_rule
 from pipelines.physics.radar import power_rule
 from pipelines.physics.radiometry import decide_rule
 from pipelines.physics.slc_rule import slc_rule
 
 if TYPE_CHECKING:
+    from catalogs.fields import Document
     from catalogs.scenes import Asset, Scene
 
 Verdict = Literal[
@@ -54,8 +56,18 @@ _GRAVEST: Final[tuple[Verdict, ...]] = (
     "agrees",
 )
 
-STATEMENTS_ONLY: Final = Provider(name="statements alone", endpoint="", reads_files=False)
-"""Reads what an item says and follows none of its hrefs."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Quoting(Provider):
+    """Takes every href down as the item says it; none of them is followed."""
+
+    def find(self, asset: Document, base: str) -> str:
+        del base
+        return text(asset, "href") or "unstated"
+
+
+STATEMENTS_ONLY: Final = _Quoting(name="statements alone", endpoint="")
+"""For what an item says; its files are never opened."""
 
 _RELATIVE_TOLERANCE: Final = 1e-9
 
@@ -239,9 +251,24 @@ def _modis(scene: Scene) -> tuple[str, dict[str, object]]:
 
 
 def _radar(scene: Scene) -> tuple[str, dict[str, object]]:
+    if takes_tables(scene):
+        return _grd(scene)
     rules = {asset.band: power_rule(asset, scene) for asset in _values(scene, "power")}
     names = "+".join(dict.fromkeys(rule.kind for rule in rules.values()))
     return names, {"polarisations": {band: json.loads(rule.to_json()) for band, rule in rules.items()}}
+
+
+def _grd(scene: Scene) -> tuple[str, dict[str, object]]:
+    """Digital numbers whose calibration tables lie beside them; a table without a polarisation stands for all."""
+    tables = {annotation.band for annotation in scene.annotations if annotation.kind == "calibration"}
+    bare = [asset.band for asset in _values(scene, "power") if not tables & {asset.band, ""}]
+    if bare:
+        raise Uncalibrated(
+            f"every polarisation of a GRD scene has a calibration table, {scene.id} has none for {bare}; add them to "
+            "the item"
+        )
+    noise = sorted({annotation.band for annotation in scene.annotations if annotation.kind == "noise"})
+    return "calibration_tables", {"calibration_tables": sorted(tables), "noise_tables": noise}
 
 
 def _complex(scene: Scene) -> tuple[str, dict[str, object]]:

@@ -83,7 +83,8 @@ def test_every_real_item_is_judged(shared_data):
         if item.startswith(("LC08", "LC09")):
             assert (verdict.verdict, verdict.rule) == ("consistent", "declared"), item
         if verdict.collection == "sentinel-1-grd":
-            assert verdict.verdict == "uncalibrated", item
+            assert (verdict.verdict, verdict.rule) == ("consistent", "calibration_tables"), item
+            assert "HH" in verdict.evidence["metadata"]["noise_tables"], item
         if verdict.collection == "sentinel1-rtc-aws":
             assert (verdict.verdict, verdict.rule) == ("consistent", "linear"), item
         if verdict.collection.startswith(("cop-dem", "esa-worldcover")):
@@ -101,6 +102,16 @@ def test_pixels_out_of_reach_are_no_error(shared_data, tmp_path):
     assert verdict.verdict == "consistent"
     assert "metadata alone" in verdict.evidence["why"]
     assert "https://nobody.example" in verdict.evidence["pixels"]["because"]
+
+
+def test_digital_numbers_without_their_tables_are_not_calibrated(shared_data, tmp_path):
+    source = next((shared_data / "stac_items/earth-search/sentinel-1-grd").glob("S1A_IW*.json"))
+    item = json.loads(source.read_text())
+    item["assets"] = {key: asset for key, asset in item["assets"].items() if "calibration" not in key}
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    (verdict,) = inspect_catalog(tmp_path)
+    assert (verdict.verdict, verdict.rule) == ("uncalibrated", "")
+    assert "must be calibrated" in verdict.evidence["why"]
 
 
 def test_landsat_that_is_not_as_the_product_says(shared_data, tmp_path):
