@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from pystac.errors import STACError, STACTypeError
 from pystac_client import Client
@@ -20,6 +21,7 @@ from catalogs.footprint import boxes_of
 from catalogs.item import FoundItem
 from catalogs.rate import TokenBucket, bucket
 from catalogs.sift import sift
+from catalogs.terms import terms_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +123,7 @@ def _found_items(
     client = Client.open(provider.endpoint, stac_io=careful, timeout=timeout_s)
     search_links = [link for link in client.links if link.rel == "search"]
     methods = {str(link.extra_fields.get("method", "GET")).upper() for link in search_links}
+    terms: dict[str, str] = {}
     earlier: set[tuple[str, str]] = set()
     for box in boxes_of(query.bbox):
         found = client.search(
@@ -134,10 +137,24 @@ def _found_items(
         here: set[tuple[str, str]] = set()
         for page in _pages(found.pages_as_dicts(), provider):
             items = [_found(document, provider) for document in page]
+            for name in {item.collection for item in items} & set(query.collections) - terms.keys():
+                terms[name] = _terms(name, provider, careful)
             # an item that reaches over the antimeridian answers both halves of a box that does
-            yield from (item for item in items if (item.collection, item.id) not in earlier)
+            fresh = (item for item in items if (item.collection, item.id) not in earlier)
+            yield from (replace(item, terms=terms.get(item.collection, "")) for item in fresh)
             here |= {(item.collection, item.id) for item in items}
         earlier |= here
+
+
+def _terms(collection: str, provider: Provider, careful: _CarefulIO) -> str:
+    """Licence and providers of a collection; '' where the API has no document of it."""
+    address = f"{provider.endpoint.rstrip('/')}/collections/{quote(collection, safe='')}"
+    try:
+        return terms_of(careful.read_json(address))
+    except APIError as cause:
+        if getattr(cause, "status_code", None) == HTTPStatus.NOT_FOUND:
+            return ""
+        raise
 
 
 def _pages(pages: Iterator[Document], provider: Provider) -> Iterator[tuple[Document, ...]]:

@@ -13,6 +13,7 @@ from catalogs.fields import Document, objects, text
 from catalogs.item import FoundItem
 from catalogs.providers import Provider, static_provider
 from catalogs.sift import sift
+from catalogs.terms import terms_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +98,7 @@ class _Container:
     def named(self) -> _Container:
         if self.document.get("type") != "Collection":
             return self
-        return replace(self, collection=text(self.document, "id"), terms=_terms(self.document))
+        return replace(self, collection=text(self.document, "id"), terms=terms_of(self.document))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +173,3 @@ def _found(document: Document, path: Path, container: _Container) -> FoundItem:
         problem=problem,
         terms=container.terms,
     )
-
-
-def _terms(collection: Document) -> str:
-    providers = [text(entry, "name") for entry in objects(collection, "providers")]
-    licence = text(collection, "license")
-    return "; ".join(filter(None, (f"licence {licence}" if licence else "", ", ".join(filter(None, providers)))))
