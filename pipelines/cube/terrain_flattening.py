@@ -122,6 +122,7 @@ def flatten_terrain(request: TerrainFlattening) -> FlattenedPower:
     )
     flat = 1.0 / math.tan(math.radians(float(product.measurement.attrs["incidence_angle_mid_swath"])))
     with dask.config.set(scheduler="synchronous"), np.errstate(divide="ignore"):  # power over no area, in shadow
+        assert area is not None  # always given with a radiometric correction
         dark = area.to_numpy() < LEAST_AREA * flat
         lit = np.where(dark, np.nan, power.to_numpy())
     # sarsen turns a model whose first row is the northernmost upside down
@@ -163,10 +164,13 @@ def _denoised_product(request: TerrainFlattening) -> Any:
 
     gain, noise = _tables(request)
 
-    class DenoisedProduct(sarsen.Sentinel1SarProduct):  # type: ignore[misc]  # sarsen's classes are untyped attrs
+    class DenoisedProduct(sarsen.Sentinel1SarProduct):
         """A product whose brightness is free of noise."""
 
-        def beta_nought(self, persist: bool = False) -> xr.DataArray:
+        def beta_nought(  # type: ignore[override]  # sarsen keeps each answer for ever, a plain method does not
+            self,
+            persist: bool = False,
+        ) -> xr.DataArray:
             del persist
             measured = self.measurement.data_vars["measurement"]
             power = measured.copy(data=_brightness(measured.data, gain, noise))
@@ -186,7 +190,7 @@ def _brightness(measured: Any, gain: LineTable, noise: NoiseTable) -> Any:
         whole = np.nan_to_num(dn, nan=0.0).astype(np.uint16)
         return calibrate(whole, gain.at(lines, pixels), noise=noise.at(lines, pixels)).power
 
-    return da.map_blocks(block, measured, dtype=np.float32)
+    return da.map_blocks(block, measured, dtype=np.float32)  # type: ignore[no-untyped-call]
 
 
 def _tables(request: TerrainFlattening) -> tuple[LineTable, NoiseTable]:
