@@ -164,12 +164,15 @@ def _look(sampler: _Sampler, failures: dict[str, str]) -> tuple[Finding, int]:
     parts: list[PixelSample] = []
     finding = Finding(convention="no_pixels", because="no window lies in the scene")
     filled = 0
-    for index, window in enumerate(sampler.windows()):
+    windows = tuple(sampler.windows())
+    for index, window in enumerate(windows):
         if index >= len(CENTRES) and _num_valid(parts) >= LEAST_PIXELS:
             break
         part = sampler.read(window, failures)
         parts.append(part)
         filled += any(valid.any() for valid in part.valid.values())
+        if index == 1 and finding.convention == "left_in" and len(windows) > LEAST_WINDOWS:
+            continue  # a third is asked for in any case
         finding = find_offset(_joined(parts))
         if finding.convention == "taken_out" or (finding.convention == "left_in" and filled >= LEAST_WINDOWS):
             break
