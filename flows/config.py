@@ -136,6 +136,31 @@ class MaskConfig(_Frozen):
     )
 
 
+class SpeckleConfig(_Frozen):
+    """A speckle filter of radar power; without the section the cube holds the power as measured."""
+
+    filter: Literal["lee", "refined-lee", "frost", "gamma-map"] = Field(description="Which filter.")
+    window: int = Field(default=7, ge=3, le=33, description="Side of its window, pixels, odd; refined-lee from 5.")
+    looks: float = Field(default=4.4, gt=0, description="Equivalent number of looks of the input.")
+    damping: float = Field(default=2.0, gt=0, description="Decay of frost's weights with distance.")
+
+    @model_validator(mode="after")
+    def _is_a_filter(self) -> SpeckleConfig:
+        from pipelines.physics.speckle import Speckle
+
+        Speckle(filter=self.filter, window=self.window, looks=self.looks, damping=self.damping)
+        return self
+
+
+class GrdConfig(_Frozen):
+    """What digital numbers of Sentinel-1 GRD are calibrated to."""
+
+    coefficient: Literal["sigma0", "beta0", "gamma0"] = Field(
+        default="sigma0", description="Backscatter coefficient, on the ellipsoid."
+    )
+    noise: Literal["remove", "keep"] = Field(default="remove", description="Thermal noise by the product's tables.")
+
+
 class CompositeConfig(_Frozen):
     """One image a period instead of every date: what the model maps and the products are made from."""
 
@@ -226,6 +251,8 @@ class RegionConfig(_Frozen):
     radiometry: RadiometryConfig = RadiometryConfig()
     nbar: bool = Field(default=False, description="Reflectance as seen from the nadir, by the c-factor.")
     bandpass: bool = Field(default=False, description="Sentinel-2 reflectance in the bands of Landsat 8 OLI.")
+    grd: GrdConfig = GrdConfig()
+    speckle: SpeckleConfig | None = Field(default=None, description="null: radar power stays as measured.")
     mask: MaskConfig = MaskConfig()
     coregister: CoregisterConfig | None = Field(default=None, description="null: shifts are not looked at.")
     composite: CompositeConfig | None = Field(default=None, description="null: every date is kept and mapped.")

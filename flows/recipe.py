@@ -18,7 +18,25 @@ def recipe_of(config: RegionConfig) -> Recipe:
         mask_buffer=_mask_buffer(config),
         nbar=_nadir_view() if config.nbar else None,
         band_pass=_band_pass() if config.bandpass else None,
+        grd=_grd(config),
+        speckle=_speckle(config),
     )
+
+
+def _grd(config: RegionConfig) -> Step | None:
+    from pipelines.physics.grd import GrdCalibration
+
+    calibration = GrdCalibration(coefficient=config.grd.coefficient, noise=config.grd.noise)
+    return None if calibration == GrdCalibration() else calibration  # what is not asked for changes no cube's recipe
+
+
+def _speckle(config: RegionConfig) -> Step | None:
+    from pipelines.physics.speckle import Speckle
+
+    asked = config.speckle
+    if asked is None:
+        return None
+    return Speckle(filter=asked.filter, window=asked.window, looks=asked.looks, damping=asked.damping)
 
 
 def _nadir_view() -> Step:

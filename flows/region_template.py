@@ -34,6 +34,8 @@ output: out/haspengouw
 # radiometry: {on_contradiction: quarantine}     # or pixels, or metadata: scenes whose pixels contradict their metadata
 # nbar: false                      # reflectance as seen from the nadir
 # bandpass: false                  # Sentinel-2 reflectance in the bands of Landsat 8 OLI
+# grd: {coefficient: sigma0, noise: remove}      # of Sentinel-1 GRD: or gamma0, beta0 (on the ellipsoid), noise: keep
+# speckle: null                    # e.g. {filter: refined-lee, window: 7, looks: 4.4}; or lee, frost, gamma-map
 # inference: {weights: nano, window: 128, stride: 96, chunk: 512, group: 4}
 # land_cover: {min_confidence: 0}  # percent; less sure pixels get no class
 # change: {threshold: null, min_area_px: 1}      # null takes the threshold that the checkpoint was validated with

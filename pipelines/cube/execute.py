@@ -204,6 +204,7 @@ def _write(
                 "processing": _processing(sources),
                 "radiometric_verdict": _verdicts(sources),
                 **coordinates(sources),
+                **_incidence(acquisition, sources),
                 "read_failures": failures_text(written.failures),
                 "lineage": lineage_of(placement, snapshot=draft.base, now=datetime.now(UTC)),
             },
@@ -215,6 +216,13 @@ def _write(
             "disk and run again, the cube holds whole dates only and goes on from the last",
         ) from error
     return {}
+
+
+def _incidence(acquisition: Acquisition, sources: list[Source]) -> dict[str, float]:
+    """Returns the incidence angle that a scene's annotations tell, where no item does."""
+    told = [source.incidence_deg for source in sources if not math.isnan(source.incidence_deg)]
+    stated = any(scene.view_incidence_deg is not None for scene in acquisition.scenes)
+    return {"view_incidence_deg": told[0]} if told and not stated else {}
 
 
 def _left_out(

@@ -106,6 +106,11 @@ class Source:
         return str(pixels["verdict"]) if isinstance(pixels, dict) else ""
 
     @property
+    def incidence_deg(self) -> float:
+        """Mean incidence angle over the grid where the scene's own annotations tell it, NaN elsewhere."""
+        return self.conversion.incidence_deg if isinstance(self.conversion, GrdConversion) else float("nan")
+
+    @property
     def processing(self) -> list[dict[str, object]]:
         """The optional steps with their parameters, applied or left out with why; JSON-able."""
         return self.run.record

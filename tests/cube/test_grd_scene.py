@@ -112,6 +112,7 @@ def test_the_date_says_how_it_was_calibrated_and_placed(product, cube):
     assert evidence["processor_version"] == "003.40"
     assert evidence["polarisations"]["VH"]["noise"] == "range and azimuth"
     assert evidence["placed_by"] == "geolocation grid of 5 x 6 points"
+    assert data.view_incidence_deg.item() == pytest.approx(evidence["incidence_deg"]["mean"])
     assert evidence["incidence_deg"]["mean"] == pytest.approx(np.degrees(safe.incidence.mean()), abs=0.02)
     assert any("without terrain correction" in note for note in evidence["notes"])
 
