@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flows.area import target_grid
@@ -12,6 +13,7 @@ from pipelines.cube import BuildOptions
 from pipelines.cube import build_cube as build
 from pipelines.cube.byte_size import parse_bytes
 from pipelines.cube.coregister import CoregisterOptions
+from pipelines.cube.read_policy import read_policy
 
 if TYPE_CHECKING:
     from catalogs import SceneSet
@@ -63,6 +65,7 @@ def build_options(config: RegionConfig, *, run_id: str = "") -> BuildOptions:
         cluster=config.cube.cluster,
         memory=None if config.cube.memory is None else parse_bytes(config.cube.memory),
         retries=config.cube.retries,
+        reading=replace(read_policy(), verify=config.cube.verify),
         title=f"Co-registered Sentinel-1 and Sentinel-2 cube of {config.name}",
         run_id=run_id,
     )

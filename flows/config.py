@@ -67,6 +67,17 @@ class SourceConfig(_Frozen):
         return "://" not in self.catalog and ("/" in self.catalog or self.catalog.endswith(".json"))
 
 
+class CompletenessConfig(_Frozen):
+    """What the sources are held against. What is missing is told and refuses nothing."""
+
+    second_catalog: str | None = Field(
+        default=None, min_length=1, description="Another catalogue that is asked the same; null asks none."
+    )
+    collections: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="Its collections; null: those of the sources."
+    )
+
+
 class BandsConfig(_Frozen):
     """Bands to keep of each group, by the sensors' own ids."""
 
@@ -95,6 +106,12 @@ class CubeConfig(_Frozen):
     )
     retries: int = Field(
         default=2, ge=0, le=20, description="Further tries of a unit where a server was busy, failed or stayed silent."
+    )
+
+    verify: Literal["none", "local", "all"] = Field(
+        default="local",
+        description="Whose stated checksums and sizes are checked: local, files on disk, read through once a run; all, "
+        "remote files too, fetched whole; none.",
     )
 
     @field_validator("cluster")
@@ -236,6 +253,7 @@ class RegionConfig(_Frozen):
     scenes: Path | None = Field(
         default=None, description="A scene set of an earlier run (scenes.parquet): it answers and nothing is searched."
     )
+    completeness: CompletenessConfig = CompletenessConfig()
     products: tuple[Product, ...] = Field(default=PRODUCTS, min_length=1)
     output: Path = Field(description="Folder of the results, made where it is absent.")
     store: str | None = Field(

@@ -16,6 +16,7 @@ from pipelines.cube.migration import migrate
 from pipelines.cube.options import BuildOptions
 from pipelines.cube.plan import BuildPlan, plan_build
 from pipelines.cube.progress import UnitTracker
+from pipelines.cube.read_policy import use_read_policy
 from pipelines.cube.reference import CubeRef
 from pipelines.cube.registrar import registrar_of, require_same_action
 from pipelines.cube.result import BuildResult
@@ -69,6 +70,8 @@ def build_cube(
             away.
     """
     options = options or BuildOptions()
+    if options.reading is not None:
+        use_read_policy(options.reading)
     store = create_store(uri)
     with store.run(options.run_id or uuid.uuid4().hex[:12]) as run:
         before = store.snapshot

@@ -11,6 +11,7 @@ from pipelines.schema import GROUPS
 
 if TYPE_CHECKING:
     from pipelines.cube.coregister import CoregisterOptions
+    from pipelines.cube.read_policy import ReadPolicy
     from pipelines.cube.verdict import OnContradiction
 
 CLUSTER: Final = re.compile(r"threads|local|(tcp|tls)://[^\s/:]+:\d{1,5}")
@@ -68,6 +69,9 @@ class BuildOptions:
 
     retry_wait_s: float = 2.0
     """Wait before the first of these tries; each later one is twice the one before, 30 s at most."""
+
+    reading: ReadPolicy | None = None
+    """Timeouts, retries and checksums of files; None goes by the policy of this process (`use_read_policy`)."""
 
     title: str = "Co-registered Sentinel-1 and Sentinel-2 cube"
     """Title in the attributes of a new cube."""

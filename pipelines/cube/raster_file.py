@@ -9,7 +9,6 @@ reached by an href.
 from __future__ import annotations
 
 import contextlib
-import contextvars
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ import rasterio
 import rasterio.errors
 from rasterio._err import CPLE_BaseError
 
+from pipelines.cube.opener_context import share_openers
 from pipelines.cube.read_fault import PASSING_FAULTS, RasterUnreadable, ReadFault, without_query
 from pipelines.cube.remote_file import RemoteFile
 
@@ -59,11 +59,8 @@ class HeldRaster:
         options: dict[str, object] = {} if overview is None else {"overview_level": overview}
         if self._remote is not None:
             options["opener"] = self._remote
-        # rasterio keeps its openers in context variables: a file is closed in the context that it was opened in, or
-        # a thread other than that which opened it fails to
-        self._context = contextvars.copy_context()
         with self._told():
-            self._raster = self._context.run(rasterio.open, self._name, driver=DRIVER, sharing=False, **options)
+            self._raster = rasterio.open(self._name, driver=DRIVER, sharing=False, **options)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[rasterio.DatasetReader]:
@@ -78,12 +75,16 @@ class HeldRaster:
     def close(self) -> None:
         """Closes the file."""
         with gdal_environment():
-            self._context.run(self._raster.close)
+            if self._remote is not None:
+                share_openers()
+            self._raster.close()
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
         """Turns errors of GDAL, and bytes that did not come, into one error with its fault."""
         remote = self._remote
+        if remote is not None:
+            share_openers()
         try:
             with gdal_environment():
                 yield

@@ -49,7 +49,9 @@ class RasterDraft:
     transform: Affine
     crs: str | None = f"EPSG:{MAIN.grid.epsg}"
     nodata: float | None = 0
-    compress: str = "DEFLATE"
+    block: int = 64
+    """Side of an inner tile in pixels."""
+
     gcps: tuple[tuple[float, float, float, float], ...] = ()
     """Ground control points (row, column, longitude, latitude); then neither CRS nor transform are written."""
 

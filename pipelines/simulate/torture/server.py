@@ -174,8 +174,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _file(self, name: str, query: dict[str, list[str]]) -> None:
         owner = self.server.owner
-        target = (owner.folder / name).resolve()
-        known = target.is_relative_to(owner.folder) and target.is_file()
+        target = (owner.folder / name.replace("\0", "")).resolve()
+        known = "\0" not in name and target.is_relative_to(owner.folder) and target.is_file()
         size = target.stat().st_size if known else 0
         span = _span(self.headers.get("Range", ""), size)
         rule = owner.rule_for(name, span[1])
@@ -188,16 +188,17 @@ class _Handler(BaseHTTPRequestHandler):
         if start >= stop:
             self._nothing(416)
             return
-        shift = 1 if rule is not None and rule.kind == "wrong_range" and stop < size else 0
+        if rule is not None and rule.kind == "wrong_range":
+            start += 1
         with target.open("rb") as stream:
-            stream.seek(start + shift)
+            stream.seek(start)
             content = stream.read(stop - start)
         self.send_response(206 if self.headers.get("Range") else 200)
         self.send_header("Content-Type", "image/tiff")
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("ETag", f'"{target.stat().st_mtime_ns:x}-{size:x}"')
         if self.headers.get("Range"):
-            self.send_header("Content-Range", f"bytes {start + shift}-{stop - 1 + shift}/{size}")
+            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{size}")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":

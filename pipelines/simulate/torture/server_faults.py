@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from pipelines.simulate.torture.studio import Studio
 
 LAST_TILE = (64, 64, 64, 64)
-MARGIN_PX = 384
-"""Of pixels above and left of the region in files of which one tile fails: a header that is fetched in a generous
-piece must not reach that tile."""
+TILE_PX = 512
+"""Side of the tiles of files of which one tile fails, that of most public files: a header that is fetched in a generous
+piece does not reach the last of them."""
 
 
 def server_faults(studio: Studio) -> list[SceneDraft]:
@@ -110,13 +110,14 @@ def _in_one_tile(studio: Studio) -> list[SceneDraft]:
 
 
 def _with_margin(studio: Studio, draft: SceneDraft) -> SceneDraft:
-    """Returns a draft whose B04 reaches far beyond the region, up and left, in tiles that do not compress."""
+    """Returns a draft whose B04 reaches beyond the region in four large tiles, a corner of each within the region."""
     raster = draft.rasters["B04"]
-    side = MARGIN_PX + raster.pixels.shape[0]
-    pixels = studio.rng.integers(1, 10_000, (side, side)).astype("uint16")
-    pixels[MARGIN_PX:, MARGIN_PX:] = raster.pixels
-    transform = raster.transform @ Affine.translation(-MARGIN_PX, -MARGIN_PX)
-    return draft.with_raster("B04", pixels=pixels, transform=transform)
+    side = raster.pixels.shape[0]
+    pixels = studio.rng.integers(1, 5, (2 * TILE_PX, 2 * TILE_PX)).astype("uint16")
+    first = TILE_PX - side // 2
+    pixels[first : first + side, first : first + side] = raster.pixels
+    transform = raster.transform @ Affine.translation(-first, -first)
+    return draft.with_raster("B04", pixels=pixels, transform=transform, block=TILE_PX)
 
 
 def _signatures(studio: Studio) -> list[SceneDraft]:

@@ -17,9 +17,6 @@ from pipelines.simulate.torture.fault import FROM_LAST_TILE, FaultRule
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-BLOCK: Final = 64
-"""Side of an inner tile in pixels."""
-
 HALF_TURN: Final = 180.0
 STATED: Final = {
     "s2": {
@@ -61,11 +58,7 @@ def write_scene(draft: SceneDraft, folder: Path) -> tuple[FaultRule, ...]:
 
 
 def _placed(rule: FaultRule, name: str, home: Path) -> FaultRule:
-    start = 0
-    if rule.from_byte == FROM_LAST_TILE:
-        with rasterio.open(home / rule.path) as file:
-            height, width = file.shape
-        start = last_tile(home / rule.path, height, width).start
+    start = last_tile(home / rule.path).start if rule.from_byte == FROM_LAST_TILE else 0
     return rule.placed(name, start)
 
 
@@ -87,22 +80,23 @@ def write_raster(path: Path, raster: RasterDraft) -> None:
         width=pixels.shape[2],
         dtype=pixels.dtype,
         nodata=raster.nodata,
-        compress=raster.compress,
+        compress="DEFLATE",
         tiled=True,
-        blockxsize=BLOCK,
-        blockysize=BLOCK,
+        blockxsize=raster.block,
+        blockysize=raster.block,
         **place,
     ) as file:
         file.write(pixels)
     if raster.damage is not None:
         content = path.read_bytes()
-        path.write_bytes(raster.damage(content, last_tile(path, pixels.shape[1], pixels.shape[2])))
+        path.write_bytes(raster.damage(content, last_tile(path)))
 
 
-def last_tile(path: Path, height: int, width: int) -> TileSpan:
+def last_tile(path: Path) -> TileSpan:
     """Returns where the last inner tile of a GeoTIFF's first band lies."""
-    name = f"{(width - 1) // BLOCK}_{(height - 1) // BLOCK}"
     with rasterio.open(path) as file:
+        rows, cols = file.block_shapes[0]
+        name = f"{(file.width - 1) // cols}_{(file.height - 1) // rows}"
         start = int(file.get_tag_item(f"BLOCK_OFFSET_{name}", "TIFF", bidx=1))
         size = int(file.get_tag_item(f"BLOCK_SIZE_{name}", "TIFF", bidx=1))
     return TileSpan(start=start, stop=start + size)
