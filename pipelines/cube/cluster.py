@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import tempfile
 import threading
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+import dask
 from distributed import Client, LocalCluster, WorkerPlugin, as_completed, get_worker
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
@@ -51,6 +53,7 @@ class ClusterCrew:
         self._slots: str | None = None
         self._window = 0
         self._cluster: LocalCluster | None = None
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._client: Client | None = None
 
     def __enter__(self) -> Self:
@@ -72,6 +75,8 @@ class ClusterCrew:
             client.close()  # type: ignore[no-untyped-call]
         if cluster is not None:
             cluster.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     @property
     def shape(self) -> CrewShape:
@@ -142,15 +147,17 @@ class ClusterCrew:
 
     def _connect(self) -> None:
         if self._address is None:
-            self._cluster = LocalCluster(  # type: ignore[no-untyped-call]
-                n_workers=self._num_processes,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address=None,
-                memory_limit=0,
-                silence_logs=logging.ERROR,  # a build that is given up would tell of every unit it cancels
-            )
+            self._scratch = tempfile.TemporaryDirectory(prefix="ringmoe-cluster-", ignore_cleanup_errors=True)
+            with dask.config.set({"temporary-directory": self._scratch.name}):
+                self._cluster = LocalCluster(  # type: ignore[no-untyped-call]
+                    n_workers=self._num_processes,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    memory_limit=0,
+                    silence_logs=logging.ERROR,  # a build that is given up would tell of every unit it cancels
+                )
         try:
             self._client = Client(  # type: ignore[no-untyped-call]
                 self._cluster or self._address, timeout=CONNECT_SECONDS, set_as_default=False
