@@ -33,7 +33,7 @@ from pipelines.simulate.spectra import BANDS, CLOUD, HAZE, MATERIALS
 
 WANTED = ("B02", "B03", "B04", "B11", "B12", "SCL")
 DATES = 10
-NODATA, VEGETATION, BARE, CLOUD_HIGH, SNOW_ICE = 0, 4, 5, 9, 11
+NODATA, BARE, LAKE, CLOUD_HIGH, SNOW_ICE = 0, 5, 6, 9, 11
 
 SNOW = dict(zip(BANDS, (.93, .94, .94, .92, .91, .90, .88, .86, .84, .80, .10, .08), strict=True))  # fmt: skip
 """Medium grain: Warren 1982, doi:10.1029/RG020i001p00067."""
@@ -100,6 +100,8 @@ def laid(name, reflectance, classes, rng):  # noqa: C901 a branch a layer
         scl[(at < 0.4 + level) & ~missed & (scl != NODATA)] = SNOW_ICE
     elif name == "desert":
         scl[scl != NODATA] = BARE
+    elif name == "low sun over water":
+        scl[(at < level) & ~missed & (scl != NODATA)] = LAKE
     return {band: np.asarray(plane, dtype=np.float32) for band, plane in out.items()}, scl
 
 
