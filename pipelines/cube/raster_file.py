@@ -79,6 +79,11 @@ class HeldRaster:
                 share_openers()
             self._raster.close()
 
+    def __del__(self) -> None:
+        # dropped unclosed, its end would come in whatever thread collects it, where rasterio finds no opener
+        if hasattr(self, "_raster"):
+            self.close()
+
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
         """Turns errors of GDAL, and bytes that did not come, into one error with its fault."""

@@ -326,7 +326,8 @@ def test_a_raster_passes_from_thread_to_thread(folder, remote_too):
             with held.reading() as raster:
                 np.testing.assert_array_equal(raster.read(1, window=((64, 128), (0, 64))), PIXELS[64:128, :64])
             other.submit(held.close).result()
-        gc.collect()
+            one.submit(HeldRaster, href).result()  # dropped unclosed
+            other.submit(gc.collect).result()
 
 
 def test_a_server_without_ranges_serves_too(folder, monkeypatch):
