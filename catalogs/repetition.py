@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from catalogs.errors import ItemError
 from catalogs.footprint import area_of, areas_overlap
-from catalogs.scenes import Scene, SceneOutcome, SceneSet
+from catalogs.scenes import Scene, SceneOutcome, SceneSet, SkipReason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,18 +65,24 @@ def _asks_for(query: SceneQuery, scene: Scene) -> bool:
 def _problem(question: Question, scene: Scene) -> SceneOutcome | None:
     limit = question.query.max_cloud_cover
     if limit is not None and scene.cloud_cover is not None and scene.cloud_cover > limit:
-        detail = f"cloud cover of {scene.cloud_cover} % is above {limit} %"
-        return SceneOutcome(
-            id=scene.id, collection=scene.collection, outcome="skipped", reason="too_cloudy", detail=detail
-        )
+        return _skip(scene, "too_cloudy", f"cloud cover of {scene.cloud_cover} % is above {limit} %")
     provider = question.provider
     base = provider.endpoint or str(provider.root and provider.root / "catalog.json")
     try:
         for href in (*(asset.href for asset in scene.assets), *(file.href for file in scene.annotations)):
             if provider.resolve(href, base) != href:
-                raise ItemError("unreadable", f"a kept href is absolute, got {href!r}; search again")  # noqa: TRY301
+                return _skip(scene, "unreadable", f"a kept href is absolute, got {href!r}; search again")
     except ItemError as problem:
-        return SceneOutcome(
-            id=scene.id, collection=scene.collection, outcome="skipped", reason=problem.reason, detail=str(problem)
-        )
+        return _skip(scene, problem.reason, str(problem))
     return None
+
+
+def _skip(scene: Scene, reason: SkipReason, detail: str) -> SceneOutcome:
+    return SceneOutcome(
+        id=scene.id,
+        collection=scene.collection,
+        outcome="skipped",
+        reason=reason,
+        detail=detail,
+        sighting=scene.sighting,
+    )

@@ -199,4 +199,11 @@ def _set_aside(best: Scene, other: Scene) -> SceneOutcome:
 
 
 def _skip(scene: Scene, reason: SkipReason, detail: str) -> SceneOutcome:
-    return SceneOutcome(id=scene.id, collection=scene.collection, outcome="skipped", reason=reason, detail=detail)
+    return SceneOutcome(
+        id=scene.id,
+        collection=scene.collection,
+        outcome="skipped",
+        reason=reason,
+        detail=detail,
+        sighting=scene.sighting,
+    )

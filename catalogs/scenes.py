@@ -93,6 +93,20 @@ class Annotation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What a catalogue knows of one acquisition, whether its files can be used or not."""
+
+    sensor: str
+    platform: str
+    time: datetime
+    relative_orbit: int | None = None
+    tile: str = ""
+    acquisition_id: str = ""
+    composite: bool = False
+    """Whether it is made of several days: nothing can be said of when the next one is due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """One item of a catalogue that the cube can be built from."""
 
@@ -150,6 +164,19 @@ class Scene:
     annotations: tuple[Annotation, ...] = ()
     """Sorted by (kind, band, swath). Those whose address may not be followed are left out."""
 
+    @property
+    def sighting(self) -> Sighting:
+        """What remains of the scene when its files are left aside."""
+        return Sighting(
+            sensor=self.sensor,
+            platform=self.platform.lower(),
+            time=self.time,
+            relative_orbit=self.relative_orbit,
+            tile=self.tile,
+            acquisition_id=self.acquisition_id,
+            composite=(self.time_end - self.time_start).days > 0,
+        )
+
     def asset(self, band: str) -> Asset | None:
         """Returns the asset of a band, None where the scene has none."""
         return next((asset for asset in self.assets if asset.band == band), None)
@@ -170,6 +197,9 @@ class SceneOutcome:
     reason: SkipReason | None = None
     detail: str = ""
     """One sentence with the offending value, '' where used."""
+
+    sighting: Sighting | None = None
+    """What was skipped, where the item tells; None for one that lies outside or cannot be read."""
 
     def __post_init__(self) -> None:
         if (self.outcome == "skipped") != (self.reason is not None):

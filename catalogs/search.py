@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from catalogs.scenes import SceneSet
 
 
-def search(query: SceneQuery, source: str | Path, *, required_bands: tuple[str, ...] = ()) -> SceneSet:
+def search(
+    query: SceneQuery, source: str | Path, *, required_bands: tuple[str, ...] = (), reads_files: bool = True
+) -> SceneSet:
     """Returns the scenes that a query asks of one catalogue.
 
     Args:
@@ -23,15 +26,18 @@ def search(query: SceneQuery, source: str | Path, *, required_bands: tuple[str, 
             catalogue (its `catalog.json`, or the folder that holds it).
         required_bands: Bands that a scene must have, as far as its sensor knows them; without them an item is
             `missing_asset`. By default one band that holds values is enough.
+        reads_files: False where scenes are only counted and compared: those whose files take keys are then found too,
+            and no scene holds an href.
 
     Raises:
         CatalogError: The catalogue does not exist, does not answer, or is not a STAC catalogue.
     """
     if not is_api(source):
-        return _search_disk(query, Path(source), required_bands)
+        return _search_disk(query, Path(source), required_bands, reads_files=reads_files)
     from catalogs.client import search_api
 
-    return search_api(query, api_provider(source), required_bands=required_bands)
+    provider = replace(api_provider(source), reads_files=reads_files)
+    return search_api(query, provider, required_bands=required_bands)
 
 
 def is_api(source: str | Path) -> bool:
@@ -67,7 +73,7 @@ def provider_of(source: str | Path) -> Provider:
     return static_provider(path if path.is_dir() else path.parent)
 
 
-def _search_disk(query: SceneQuery, path: Path, required_bands: tuple[str, ...]) -> SceneSet:
+def _search_disk(query: SceneQuery, path: Path, required_bands: tuple[str, ...], *, reads_files: bool) -> SceneSet:
     if not path.exists():
         near = difflib.get_close_matches(str(path), PROVIDERS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "correct the path"
@@ -77,4 +83,4 @@ def _search_disk(query: SceneQuery, path: Path, required_bands: tuple[str, ...])
         )
     from catalogs.static import search_static
 
-    return search_static(query, path, required_bands=required_bands)
+    return search_static(query, path, required_bands=required_bands, reads_files=reads_files)

@@ -126,6 +126,9 @@ class Sensor:
     responses: tuple[SatelliteResponse, ...] = ()
     """Of the satellites whose bands differ from each other."""
 
+    repeat_days: int | None = None
+    """Days until one satellite passes on the same track again; None where its path does not repeat or is not told."""
+
     foreign_satellites: tuple[str, ...] = ()
     """Satellites of other sensors whose scenes stand in the same collections."""
 
@@ -193,6 +196,7 @@ def load_sensor(name: str) -> Sensor:
             SatelliteResponse(**{"fwhm_nm": {}, **entry, "source": tuple(entry["source"])})
             for entry in table.get("responses", ())
         ),
+        repeat_days=table.get("orbit", {}).get("repeat_days"),
         foreign_satellites=tuple(table.get("foreign_satellites", ())),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from catalogs.errors import ItemError
@@ -12,7 +13,7 @@ from catalogs.footprint import area_of, areas_overlap, boxes_meet, item_bounds, 
 from catalogs.instants import period_of
 from catalogs.item import FoundItem, read_scenes
 from catalogs.resolve import resolve
-from catalogs.scenes import Scene, SceneOutcome, SceneSet, SkipReason
+from catalogs.scenes import Scene, SceneOutcome, SceneSet, Sighting, SkipReason
 from catalogs.sensors import load_sensor
 
 if TYPE_CHECKING:
@@ -54,13 +55,13 @@ def sift(
                 continue
             read.extend(_scenes(found, area, provider, required_bands))
         except ItemError as problem:
-            skipped.append(_skip(found.id, found.collection, problem.reason, str(problem)))
+            row = _skip(found.id, found.collection, problem.reason, str(problem))
+            skipped.append(replace(row, sighting=_sighting(found, provider, problem)))
         terms.setdefault(found.collection, found.terms)
     versions, set_aside = resolve(read)
     cloudy = tuple(scene for scene in versions if _is_cloudy(scene, query.max_cloud_cover))
     scenes = tuple(sorted((scene for scene in versions if scene not in cloudy), key=_scene_order))
-    told = f"is above {query.max_cloud_cover} %"
-    clouds = [_skip(s.id, s.collection, "too_cloudy", f"cloud cover of {s.cloud_cover} % {told}") for s in cloudy]
+    clouds = [_cloudy(scene, query.max_cloud_cover) for scene in cloudy]
     return SceneSet(
         scenes=scenes,
         skipped=tuple(sorted((*skipped, *set_aside, *clouds), key=_outcome_order)),
@@ -103,8 +104,24 @@ def _scenes(
     return read_scenes(found, provider, required_bands=required_bands)
 
 
+def _sighting(found: FoundItem, provider: Provider, problem: ItemError) -> Sighting | None:
+    """What an item shows though its files cannot be used: an acquisition that the catalogue has."""
+    if problem.reason == "outside" or found.problem:
+        return None
+    try:
+        scenes = read_scenes(found, replace(provider, reads_files=False))
+    except ItemError:
+        return None
+    return scenes[0].sighting
+
+
 def _is_cloudy(scene: Scene, limit: float | None) -> bool:
     return limit is not None and scene.cloud_cover is not None and scene.cloud_cover > limit
+
+
+def _cloudy(scene: Scene, limit: float | None) -> SceneOutcome:
+    row = _skip(scene.id, scene.collection, "too_cloudy", f"cloud cover of {scene.cloud_cover} % is above {limit} %")
+    return replace(row, sighting=scene.sighting)
 
 
 def _skip(item_id: str, collection: str, reason: SkipReason, detail: str) -> SceneOutcome:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catalogs.errors import CatalogError
-from catalogs.scenes import Annotation, Asset, Scene, SceneOutcome, SceneSet
+from catalogs.scenes import Annotation, Asset, Scene, SceneOutcome, SceneSet, Sighting
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SNAPSHOT_VERSION = "2"
 """Layout of the file; another one is refused, never guessed at. 2: file size, checksum, shape and transform of assets,
-annotations, and what versions of an acquisition are told by."""
+annotations, what versions of an acquisition are told by, and what was skipped."""
 
 VERSION_KEY, REST_KEY = b"ringmoe:snapshot_version", b"ringmoe:scene_set"
 TIMES = ("time", "time_start", "time_end", "generated")
@@ -60,7 +60,7 @@ def write_snapshot(scene_set: SceneSet, path: Path) -> None:
     }
     metadata = {
         VERSION_KEY: SNAPSHOT_VERSION.encode(),
-        REST_KEY: json.dumps(rest, sort_keys=True).encode(),
+        REST_KEY: json.dumps(rest, sort_keys=True, default=datetime.isoformat).encode(),
         b"geo": json.dumps(GEO_METADATA, sort_keys=True).encode(),
     }
     table = pa.Table.from_pylist(rows, schema=_schema().with_metadata(metadata))
@@ -93,7 +93,7 @@ def read_snapshot(path: Path) -> SceneSet:
     rest = json.loads(metadata[REST_KEY])
     return SceneSet(
         scenes=tuple(_scene(row) for row in table.to_pylist()),
-        skipped=tuple(SceneOutcome(**outcome) for outcome in rest["skipped"]),
+        skipped=tuple(_outcome(outcome) for outcome in rest["skipped"]),
         unmatched=rest["unmatched"],
         attribution=tuple(rest["attribution"]),
     )
@@ -127,6 +127,13 @@ def _scene(row: dict[str, Any]) -> Scene:
     values["assets"] = tuple(_asset(entry) for entry in row["assets"])
     values["annotations"] = tuple(Annotation(**entry) for entry in row["annotations"])
     return Scene(**values)
+
+
+def _outcome(entry: dict[str, Any]) -> SceneOutcome:
+    seen = entry["sighting"]
+    if seen is not None:
+        seen = Sighting(**{**seen, "time": datetime.fromisoformat(seen["time"]).astimezone(UTC)})
+    return SceneOutcome(**{**entry, "sighting": seen})
 
 
 def _asset(entry: dict[str, Any]) -> Asset:

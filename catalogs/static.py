@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 CONTAINERS = ("Catalog", "Collection")
 
 
-def search_static(query: SceneQuery, catalog: Path, *, required_bands: tuple[str, ...] = ()) -> SceneSet:
+def search_static(
+    query: SceneQuery, catalog: Path, *, required_bands: tuple[str, ...] = (), reads_files: bool = True
+) -> SceneSet:
     """Returns the scenes of a catalogue on disk that a query asks for; no network is touched.
 
     Which items match is stated at `sift`. Links are followed below the folder of `catalog` and nowhere else: an item
@@ -35,6 +37,7 @@ def search_static(query: SceneQuery, catalog: Path, *, required_bands: tuple[str
         query: What is wanted.
         catalog: Path of a `catalog.json` or `collection.json`, or the folder of the former.
         required_bands: Bands that a scene must have, as far as its sensor knows them.
+        reads_files: False where scenes are only counted and compared.
 
     Raises:
         CatalogError: The catalogue itself cannot be read.
@@ -50,7 +53,7 @@ def search_static(query: SceneQuery, catalog: Path, *, required_bands: tuple[str
         raise CatalogError(
             f"a catalogue has type Catalog or Collection, {path} has {top.get('type')!r}; give its catalog.json"
         )
-    provider = static_provider(path.parent)
+    provider = replace(static_provider(path.parent), reads_files=reads_files)
     return sift(
         query, _Walk(query=query, provider=provider).items(path.resolve(), top), provider, required_bands=required_bands
     )

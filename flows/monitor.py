@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from catalogs import write_snapshot
 from flows import ledger
 from flows.area import target_grid
 from flows.budget import excesses
+from flows.completeness import judge_completeness
 from flows.errors import NothingFoundError, OutputBusyError, OverBudgetError, RunFailedError
 from flows.estimate import estimate_run
 from flows.lock import exclusive
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from catalogs import SceneOutcome, SceneSet
+    from flows.completeness import Completeness
     from flows.config import RegionConfig
     from flows.estimate import Estimate
     from pipelines.cube import BuildResult, CubeRef
@@ -90,6 +92,7 @@ class _Record:
     changed: bool = False
     products: tuple[ProductRow, ...] = ()
     catalog: str | None = None
+    completeness: Completeness | None = None
     estimate: Estimate | None = None
     notes: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
@@ -121,6 +124,7 @@ class _Record:
             error=error,
             notes=tuple(self.notes),
             catalog=self.catalog,
+            completeness=None if self.completeness is None else asdict(self.completeness),
             estimate=None if self.estimate is None else self.estimate.to_dict(),
         )
 
@@ -211,6 +215,7 @@ def _run(job: Job, stages: Stages, record: _Record, paths: OutputPaths) -> None:
         scene_set = stages.search(job)
         record.unmatched = scene_set.unmatched
         record.scenes = _found(scene_set)
+        record.completeness = judge_completeness(job.config, scene_set)
         if not scene_set.scenes:
             raise NothingFoundError(nothing_found(job.config, scene_set))
         write_snapshot(scene_set, paths.scenes)

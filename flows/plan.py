@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from catalogs.sensors import group_of
 from flows.area import target_grid
 from flows.budget import excesses
+from flows.completeness import Completeness, completeness_lines, judge_completeness
 from flows.estimate import Estimate, estimate_run
 from flows.run_report import SceneRow
 from flows.search import search
@@ -59,6 +60,9 @@ class RunPlan:
     estimate: Estimate
     """What it costs, less what the cube holds already."""
 
+    completeness: Completeness
+    """What the catalogues lack, by the orbits and beside a second one."""
+
     over_budget: tuple[str, ...] = ()
     """What is foreseen beyond the region's budget, a line each."""
 
@@ -105,6 +109,7 @@ def plan_region(config: RegionConfig) -> RunPlan:
         bytes_products=2 * pixels * sum(BYTES_OF_PRODUCT[name] for name in config.products),
         output=str(config.output),
         estimate=estimate,
+        completeness=judge_completeness(config, found),
         over_budget=excesses(config.budget, estimate),
     )
 
@@ -126,7 +131,8 @@ def plan_text(plan: RunPlan) -> str:
         f"before compression: cube {_size(plan.bytes_cube)}, predictions about {_size(plan.bytes_predictions)}, "
         f"products {_size(plan.bytes_products)}; output {plan.output}"
     )
-    return "\n".join([*lines, sizes, "", *estimate_lines(plan.estimate), *warning, *budget_lines(plan.over_budget)])
+    work = [*estimate_lines(plan.estimate), *completeness_lines(plan.completeness)]
+    return "\n".join([*lines, sizes, "", *work, *warning, *budget_lines(plan.over_budget)])
 
 
 def estimate_lines(estimate: Estimate) -> list[str]:

@@ -97,9 +97,14 @@ def _absolute(config: RegionConfig, folder: Path) -> RegionConfig:
     if "/" in inference.weights or inference.weights.endswith(".safetensors"):
         inference = inference.model_copy(update={"weights": str(resolve(inference.weights))})
     scenes = None if config.scenes is None else resolve(config.scenes)
+    completeness = config.completeness
+    second = completeness.second_catalog
+    if second and "://" not in second and (config.sources[0].model_copy(update={"catalog": second}).is_path):
+        completeness = completeness.model_copy(update={"second_catalog": str(resolve(second))})
     update = {
         "output": resolve(config.output),
         "scenes": scenes,
+        "completeness": completeness,
         "sources": tuple(sources),
         "area": area,
         "inference": inference,

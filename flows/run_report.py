@@ -121,6 +121,10 @@ class RunReport:
     catalog: str | None = None
     """Path of the output catalogue."""
 
+    completeness: dict[str, object] | None = None
+    """What the catalogues lack by the orbits and beside a second one (`flows.completeness`), None where the search
+    failed."""
+
     estimate: dict[str, object] | None = None
     """What the run had been foreseen to cost, None where it failed before that."""
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalogs.errors import CatalogError
-from catalogs.scenes import Annotation, Asset, Scene, SceneOutcome, SceneSet
+from catalogs.scenes import Annotation, Asset, Scene, SceneOutcome, SceneSet, Sighting
 from catalogs.snapshot import read_snapshot, write_snapshot
 
 TEXT = st.sampled_from(["", "a", "é", "日本", 'quote " and \\', "line\nbreak", "\0", "🛰"])
@@ -42,9 +42,14 @@ SCENES = st.builds(
     item_href=TEXT, product_type=TEXT, acquisition_id=TEXT, tier=TEXT,
     generated=st.none() | INSTANT, annotations=st.lists(ANNOTATIONS, max_size=2).map(tuple),
 )  # fmt: skip
+SIGHTINGS = st.builds(
+    Sighting, sensor=TEXT, platform=TEXT, time=INSTANT, relative_orbit=st.none() | st.integers(0, 175), tile=TEXT,
+    acquisition_id=TEXT, composite=st.booleans(),
+)  # fmt: skip
 SKIPPED = st.builds(
-    SceneOutcome, id=TEXT, collection=TEXT, outcome=st.just("skipped"), reason=st.just("outside"), detail=TEXT
-)
+    SceneOutcome, id=TEXT, collection=TEXT, outcome=st.just("skipped"), reason=st.just("outside"), detail=TEXT,
+    sighting=st.none() | SIGHTINGS,
+)  # fmt: skip
 SETS = st.builds(
     SceneSet,
     scenes=st.lists(SCENES, max_size=2).map(tuple),
