@@ -129,9 +129,9 @@ def interrupted(folder, cluster, after, number, *, group=False):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_threads_stop_at_any_moment(tmp_path, number):
     moment = random.Random(int(number)).randrange(12)
-    for after in (0, 7, moment):
+    for after in {0, 7, moment}:
         folder = tmp_path / str(after)
-        folder.mkdir(exist_ok=True)
+        folder.mkdir()
         code, errors = interrupted(folder, "threads", after, number)
         assert code == -signal.SIGKILL if number == signal.SIGKILL else "KeyboardInterrupt" in errors, errors
         assert_clean(folder, killed=number == signal.SIGKILL)
