@@ -36,7 +36,7 @@ LEAST_AREA: Final = 0.05
 
 _FACET_M: Final = 3.0
 """Side of a facet. Of facets of 10 m some cells of 30 m get too many and others too few: 7 % of ripple on flat ground,
-2.5 % with facets of 5 m, 1.3 % with 2.5 m (5th to 95th percentile)."""
+0.8 % with facets of 2.5 m (5th to 95th percentile)."""
 
 _CELLS: Final = (3.0, 3.0)
 """Pixels of the image, along azimuth and range, over which areas are gathered."""
@@ -91,7 +91,8 @@ class FlattenedPower:
 def flatten_terrain(request: TerrainFlattening) -> FlattenedPower:
     """Returns terrain-flattened gamma nought of one polarisation.
 
-    Needs about 2 kB a pixel of the elevation model: give it the area that is wanted, not a whole scene.
+    Needs about 6 kB of memory and 0.1 ms a pixel of a 10 m elevation model: give it the area that is wanted, not a whole
+    scene.
 
     Raises:
         CubeError: sarsen is not installed, or the elevation model has no CRS in metres.
