@@ -6,6 +6,7 @@ times and counts in, indices out.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -132,8 +133,9 @@ def plan_epochs(
     Dates without a valid pixel are left out. The rest are merged in time order: an epoch takes every acquisition up
     to `epoch_days` after its first. Where that gives more than `max_epochs`, the span from the first to the last
     epoch's start is cut into `max_epochs` bins of equal length and the epochs that start in one bin become one (an
-    empty bin gives none). Of several dates of a group in one epoch, the one with the most valid pixels is kept, the
-    earliest of equals.
+    empty bin gives none). Of several dates of a group in one epoch, the one with the most valid pixels is kept; of
+    equals the one nearest in time to the other group's, so that a radar image shows the day of the optical one; of
+    those the earliest.
 
     Args:
         dates: Per group its dates; a group may be absent or empty.
@@ -223,12 +225,16 @@ def _bins(clusters: list[list[tuple[int, Group, int]]], num_bins: int) -> list[l
 
 
 def _choose(cluster: list[tuple[int, Group, int]], dates: Mapping[Group, Dates]) -> Epoch:
-    chosen: dict[Group, tuple[int, Group, int]] = {}
+    clearest: dict[Group, list[tuple[int, Group, int]]] = {}
     for entry in cluster:
         _, group, index = entry
+        held = clearest.setdefault(group, [])
         counts = dates[group].valid_counts
-        if group not in chosen or counts[index] > counts[chosen[group][2]]:
-            chosen[group] = entry
-    times = [np.datetime64(time, "us") for time, _, _ in chosen.values()]
-    indices = {group: index for group, (_, _, index) in chosen.items()}
+        if held and counts[index] > counts[held[0][2]]:
+            held.clear()
+        if not held or counts[index] == counts[held[0][2]]:
+            held.append(entry)
+    chosen = min(itertools.product(*clearest.values()), key=lambda pair: (max(pair)[0] - min(pair)[0], min(pair)))
+    times = [np.datetime64(time, "us") for time, _, _ in chosen]
+    indices = {group: index for _, group, index in chosen}
     return Epoch(start=min(times), end=max(times), s2=indices.get("s2"), s1=indices.get("s1"))

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 READ_WIDTH: Final = 2048
 """Pixels of a row that one task reads: a call to Zarr costs milliseconds whatever its size."""
 
-CODE_VERSION: Final = "1"
+CODE_VERSION: Final = "2"
 """Raised whenever the same input would give other values; part of every prediction's key."""
 
 

@@ -93,6 +93,31 @@ def test_the_clearest_date_is_kept_the_earliest_of_equals():
     assert len(plan) == 1
 
 
+def test_of_equally_clear_dates_those_of_one_day_are_kept():
+    radar, optical = dates_of([0, 2, 5, 9.5, 12]), dates_of([2.1, 12.1])
+    plan = plan_epochs({"s1": radar, "s2": optical})
+    assert [(epoch.s2, epoch.s1) for epoch in plan.epochs] == [(0, 1), (None, 2), (1, 4)]
+    hazy = dates_of([0, 2, 5, 9.5, 12], [5, 4, 5, 5, 5])
+    assert plan_epochs({"s1": hazy, "s2": optical}).epochs[0].s1 == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(s2=series, s1=series, most=st.integers(1, 12))
+def test_no_date_of_equal_worth_lies_between_a_pair(s2, s1, most):
+    groups = {
+        "s2": dates_of([row[0] for row in s2], [row[1] for row in s2]),
+        "s1": dates_of([row[0] + 0.3 for row in s1], [row[1] for row in s1]),
+    }
+    plan = plan_epochs(groups, max_epochs=most)
+    for epoch in plan.epochs:
+        if epoch.s1 is None or epoch.s2 is None:
+            continue
+        for group, unused in (("s2", plan.unused_s2), ("s1", plan.unused_s1)):
+            times, counts = groups[group].times, groups[group].valid_counts
+            equals = [date for date in unused if counts[date] == counts[epoch.date(group)]]
+            assert not any(epoch.start < times[date] < epoch.end for date in equals)
+
+
 def test_binning_keeps_at_most_twelve_of_equal_length():
     plan = plan_epochs({"s1": dates_of(range(0, 360, 6))})
     assert len(plan) == 12
