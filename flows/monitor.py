@@ -235,6 +235,9 @@ def _run(job: Job, stages: Stages, record: _Record, paths: OutputPaths) -> None:
     if job.config.composite is not None:
         with record.timed("composite", job.on_progress):
             built = stages.composite(job, built)
+    if not built_groups(built):
+        record.products = _not_made(job.config, built)
+        return
     with record.timed("infer", job.on_progress):
         answers = stages.infer(job, built.ref)
     with record.timed("make_products", job.on_progress):
@@ -283,6 +286,15 @@ def _left_aside(built: BuildResult) -> list[str]:
         f"group {group} is in the cube with {number} dates and feeds no product: the model knows {known}"
         for group, number in sorted(others.items())
     ]
+
+
+def _not_made(config: RegionConfig, built: BuildResult) -> tuple[ProductRow, ...]:
+    """How products end where the cube is all that the scenes give: no group of it is one that the model knows."""
+    from pipelines.inference.channels import MODEL_GROUPS
+
+    held = " and ".join(sorted(group for group, number in built.dates.items() if number))
+    reason = f"the model knows {' and '.join(MODEL_GROUPS)}, the cube holds {held}"
+    return tuple(ProductRow(name=name, state="not_made", reason=reason) for name in config.products)
 
 
 def _rows(
