@@ -41,6 +41,9 @@ REASON_PLANE: Final = "reason"
 _BORDER_LINES: Final = 2048
 """Lines whose border is looked at together."""
 
+_STRIP_LINES: Final = 32
+"""Lines, or blocks of lines, that are calibrated at once."""
+
 _OUTLINE: Final = 9
 """Places along either axis of an image by which its extent is told."""
 
@@ -130,14 +133,21 @@ class GrdScene:
         bottom = min(top + frame.shape[0] * self.shrink, self.shape[0])
         right = min(left + frame.shape[1] * self.shrink, self.shape[1])
         dn = read_window(band.href, self.scene_id, rows=(top, bottom), cols=(left, right))
-        lines, pixels = np.arange(top, bottom), np.arange(left, right)
-        image = calibrate(
-            dn,
-            band.gain.at(lines, pixels),
-            noise=None if band.noise is None else band.noise.at(lines, pixels),
-            cut=None if band.margins is None else band.margins.cut(lines, pixels),
+        pixels, step = np.arange(left, right), _STRIP_LINES * self.shrink
+        strips = []
+        for start in range(0, len(dn), step):  # tables are of 64 bits: a strip of them stays in the cache
+            lines = np.arange(top + start, min(top + start + step, bottom))
+            image = calibrate(
+                dn[start : start + step],
+                band.gain.at(lines, pixels),
+                noise=None if band.noise is None else band.noise.at(lines, pixels),
+                cut=None if band.margins is None else band.margins.cut(lines, pixels),
+            )
+            strips.append(_shrunk(image, self.shrink))
+        return GrdPower(
+            power=np.concatenate([strip.power for strip in strips]),
+            reason=np.concatenate([strip.reason for strip in strips]),
         )
-        return _shrunk(image, self.shrink)
 
 
 def read_window(href: str, scene_id: str, *, rows: tuple[int, int], cols: tuple[int, int]) -> NDArray[np.integer]:

@@ -91,8 +91,8 @@ class FlattenedPower:
 def flatten_terrain(request: TerrainFlattening) -> FlattenedPower:
     """Returns terrain-flattened gamma nought of one polarisation.
 
-    Needs about 6 kB of memory and 0.1 ms a pixel of a 10 m elevation model: give it the area that is wanted, not a whole
-    scene.
+    Needs about 6 kB of memory and 0.1 ms a pixel of a 10 m elevation model: give it the area that is wanted, not the
+    whole scene.
 
     Raises:
         CubeError: sarsen is not installed, or the elevation model has no CRS in metres.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -177,6 +178,14 @@ def test_a_block_is_the_same_whatever_is_read_around_it(product, block):
     all_of_it, part = source.read(whole(grid)), source.read(block)
     np.testing.assert_array_equal(part.values, all_of_it.values[:, *block.slices])
     np.testing.assert_array_equal(part.reason, all_of_it.reason[block.slices])
+
+
+def test_a_worker_reads_the_same(product):
+    safe, grid, folder = product
+    source = source_of(safe, grid, folder)
+    there = pickle.loads(pickle.dumps(source))
+    block = Block(row=50, col=60, height=70, width=80)
+    np.testing.assert_array_equal(there.read(block).values, source.read(block).values)
 
 
 def test_a_coarser_grid_gets_mean_power_not_mean_amplitude(tmp_path):
