@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 RULES_FILE: Final = "faults.json"
-TOKEN_S: Final = 1.0
-"""How long a token is good for: a build meets some that have expired."""
+TOKEN_S: Final = 4.0
+"""How long a token is good for: a build outlives several."""
 
 _TRICKLE_S: Final = 0.1
 _LONGEST_STALL_S: Final = 600.0

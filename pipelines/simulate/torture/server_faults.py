@@ -126,7 +126,7 @@ def _signatures(studio: Studio) -> list[SceneDraft]:
     ).served("token", skipped("refused", "403"))
     needed = studio.optical(
         "signature-needed",
-        "the files take a signature of the server's `/token` that lasts a second",
+        "the files take a signature of the server's `/token` that lasts four seconds",
         "a reader that cannot ask for it is refused; one that can uses the scene, however long it reads",
     ).served("token", skipped("refused", "403"))
     return [
