@@ -21,6 +21,7 @@ from pipelines.cube.source_optical import OpticalConversion, prepare_optical, ve
 from pipelines.cube.source_radar import prepare_radar
 from pipelines.cube.source_relative import prepare_relative
 from pipelines.cube.source_slc import prepare_complex
+from pipelines.cube.strips import convert_in_strips
 from pipelines.cube.verdict import Contradicted
 from pipelines.physics import Uncalibrated
 from pipelines.physics.grd import GrdCalibration, takes_tables
@@ -125,7 +126,7 @@ class Source:
         """
         outer = with_halo(block, halo_of(self.run.steps), self.run.grid.shape)
         pixels = self.lazy.read(outer)
-        layer = self.conversion.convert(pixels, (outer.height, outer.width))
+        layer = convert_in_strips(self.conversion, pixels, (outer.height, outer.width))
         return crop(self.run.apply(layer, outer, pixels), outer, block)
 
 

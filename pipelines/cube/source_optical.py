@@ -77,7 +77,8 @@ class OpticalConversion:
             plane = pack_reflectance(pixels[band], offset_dn=self.rule.offset_dn, nodata=self._nodata(band))
             values[index] = plane.packed
             missing.append(plane.nodata)
-            reason[plane.saturated] |= np.uint16(int(Reason.SATURATED))
+            if plane.saturated.any():
+                reason[plane.saturated] |= np.uint16(int(Reason.SATURATED))
         return Layer(values=values, reason=reason | missing_bits(np.stack(missing)))
 
     def _nodata(self, band: str) -> float | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import zarr
 
+from pipelines.cube.chunk_write import ChunkWriter, write_chunks
 from pipelines.cube.errors import ReadFailed
 from pipelines.cube.failures import ReadFailure, failure_of
 from pipelines.cube.layer import Layer
@@ -95,10 +96,21 @@ class Images:
         return cls(value=value, valid=valid, reason=reason)
 
     def write(self, date: int, block: Block, layer: Layer) -> None:
-        """Writes one block of one date."""
-        self.value[date, :, *block.slices] = layer.values
-        self.valid[date, *block.slices] = usable(layer.reason)
-        self.reason[date, *block.slices] = layer.reason
+        """Writes one block of one date, whole chunks."""
+        place = (date, block.row, block.col)
+        parts = (
+            (self.value, (date, 0, block.row, block.col), layer.values[np.newaxis]),
+            (self.valid, place, usable(layer.reason)[np.newaxis]),
+            (self.reason, place, layer.reason[np.newaxis]),
+        )
+        encoded: list[tuple[str, bytes | None]] = []
+        for array, start, values in parts:
+            writer = ChunkWriter.of(array)
+            if writer is None:  # a cube that was made elsewhere
+                array[tuple(slice(i, i + n) for i, n in zip(start, values.shape, strict=True))] = values
+            else:
+                encoded.extend(writer.encoded(start, values))
+        write_chunks(self.value.store, encoded)
 
 
 def work_unit(job: DateJob, images: Images, pause: Callable[[float], object], task: Task) -> UnitResult:

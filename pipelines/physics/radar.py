@@ -146,7 +146,7 @@ def to_power(
         power = values.astype(np.float32)
     else:
         power = _convert(np.where(missing, np.nan, values).astype(np.float64), rule)
-    power[missing] = np.nan
+    np.copyto(power, np.float32(np.nan), where=missing)
     if np.isinf(power).any():
         raise ValueError(f"linear power must be finite, got infinity from {rule.kind} values; check unit and nodata")
     return power
