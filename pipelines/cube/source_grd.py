@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -25,7 +26,7 @@ from pipelines.cube.plane import wanted_assets
 from pipelines.cube.raster_file import RasterUnreadable, open_raster
 from pipelines.cube.resampling import RasterHeader, Resampling
 from pipelines.physics import Uncalibrated, reasons_without_mask
-from pipelines.physics.grd import leaves_border_junk
+from pipelines.physics.grd import BorderMargins, leaves_border_junk
 
 if TYPE_CHECKING:
     from catalogs.scenes import Annotation, Asset, Scene
@@ -98,7 +99,13 @@ def prepare_grd(scene: Scene, bands: tuple[str, ...], grid: TargetGrid, calibrat
         tables[asset.band], told[asset.band] = _tables(scene, asset, header.shape, calibration, version)
     assert geometry is not None
     reader = GrdScene(
-        scene_id=scene.id, planes=planes, bands=tables, shape=header.shape, geometry=geometry, grid=grid, shrink=shrink
+        scene_id=scene.id,
+        planes=planes,
+        bands=_with_one_border(tables),
+        shape=header.shape,
+        geometry=geometry,
+        grid=grid,
+        shrink=shrink,
     )
     incidence = _incidence(product, geometry, grid)
     evidence: dict[str, object] = {
@@ -110,6 +117,15 @@ def prepare_grd(scene: Scene, bands: tuple[str, ...], grid: TargetGrid, calibrat
     }
     mean = incidence["mean"] if incidence else float("nan")
     return GrdConversion(bands=bands, reader=reader, calibration=calibration, evidence=evidence, incidence_deg=mean)
+
+
+def _with_one_border(bands: Mapping[str, GrdBand]) -> dict[str, GrdBand]:
+    """Returns the polarisations with the border that all of them have."""
+    margins = [band.margins for band in bands.values() if band.margins is not None]
+    if not margins:
+        return dict(bands)
+    shared = BorderMargins.least(margins)
+    return {name: dataclasses.replace(band, margins=shared) for name, band in bands.items()}
 
 
 def _tables(

@@ -18,6 +18,8 @@ import numpy as np
 from pipelines.schema import REASON_DTYPE, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from catalogs.scenes import Scene
@@ -106,6 +108,16 @@ class BorderMargins:
     top: NDArray[np.int64]
     bottom: NDArray[np.int64]
     """A number for each pixel of a line."""
+
+    @staticmethod
+    def least(margins: Sequence[BorderMargins]) -> BorderMargins:
+        """Returns the smaller cut of several polarisations: all share one border, and calm water is darkest in one."""
+        return BorderMargins(
+            left=np.minimum.reduce([each.left for each in margins]),
+            right=np.minimum.reduce([each.right for each in margins]),
+            top=np.minimum.reduce([each.top for each in margins]),
+            bottom=np.minimum.reduce([each.bottom for each in margins]),
+        )
 
     def cut(self, lines: NDArray[np.int64], pixels: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Returns which of lines x pixels are cut."""

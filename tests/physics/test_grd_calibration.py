@@ -92,6 +92,12 @@ def test_margins_cut_all_four_sides():
     cut = margins.cut(np.arange(4), np.arange(5))
     assert np.argwhere(cut).tolist() == [[0, 0], [0, 1], [0, 3], [1, 4], [3, 0]]
     np.testing.assert_array_equal(margins.cut(np.array([1, 3]), np.array([0, 4])), cut[np.ix_([1, 3], [0, 4])])
+    other = BorderMargins(
+        left=np.array([1, 5, 0, 0]), right=np.zeros(4, int), top=np.full(5, 9), bottom=np.array([0, 9, 0, 0, 0])
+    )
+    least = BorderMargins.least([margins, other])
+    assert (least.left.tolist(), least.right.tolist()) == ([1, 0, 0, 0], [0, 0, 0, 0])
+    assert (least.top.tolist(), least.bottom.tolist()) == ([0, 0, 0, 1, 0], [0, 0, 0, 0, 0])
     image = calibrate(np.full((4, 5), 9, "uint16"), np.ones((4, 5)), cut=cut)
     np.testing.assert_array_equal(image.reason == int(Reason.BORDER), cut)
 
