@@ -77,12 +77,19 @@ class Registration:
     @property
     def shift_y_m(self) -> float:
         """How far north, likewise."""
-        return -self.shift.rows_px * self.resolution
+        return 0.0 - self.shift.rows_px * self.resolution
 
     @property
     def length_m(self) -> float:
         """Length of the shift."""
         return math.hypot(self.shift_x_m, self.shift_y_m)
+
+    @property
+    def note(self) -> str:
+        """What a reader should know of a scene that is in the cube though nobody can say how it lies, else ''."""
+        if self.shift.is_measured:
+            return ""
+        return f"its shift against {self.reference} could not be told: {self.shift.problem}"
 
     @property
     def record(self) -> dict[str, object]:

@@ -143,7 +143,7 @@ def register(source: Source, group: str, reference: Reference, options: Coregist
 def registered(source: Source, group: str, reference: Reference, options: CoregisterOptions) -> Source:
     """Returns a scene with its registration, moved back where that is asked for.
 
-    A shift that could not be told lets the scene through under every action: it is recorded, and nothing is done.
+    A shift that could not be told lets the scene through under every action: it is recorded and noted, nothing is done.
 
     Raises:
         Skipped: `misregistered` beyond the gate, `unreadable` where a window cannot be read.
@@ -163,7 +163,8 @@ def registered(source: Source, group: str, reference: Reference, options: Coregi
     if options.action == "correct" and registration.shift.is_measured:
         source = moved(source, registration)
         registration = registration.as_applied()
-    return dataclasses.replace(source, registration=registration)
+    notes = (*source.notes, *filter(None, [registration.note]))
+    return dataclasses.replace(source, registration=registration, notes=notes)
 
 
 def moved(source: Source, registration: Registration) -> Source:

@@ -26,6 +26,9 @@ STEPS: Final = 3
 MARGIN_PX: Final = 3
 """Pixels around what one image lacks that the least squares leave out: their gradients are not known."""
 
+SMALLEST_PX: Final = 32
+"""Side of the smallest window that holds enough ground to be found again."""
+
 NMAD: Final = 1.4826
 """Median absolute deviation to standard deviation, for normally distributed errors: 1 / Phi^-1(3/4)."""
 
@@ -35,7 +38,7 @@ class ShiftOptions:
     """What counts as a measurement."""
 
     window_px: int = 128
-    """Side of a window."""
+    """Side of a window; on a small grid two thirds of its shorter side, so that several windows fit and can agree."""
 
     max_px: float = 8.0
     """Windows that say more than this have locked on to something else, and are left out."""
@@ -138,7 +141,7 @@ def patches(shape: tuple[int, int], options: ShiftOptions) -> tuple[tuple[slice,
         shape: (height, width) of the grid.
         options: Their side and number.
     """
-    side = min(options.window_px, *shape)
+    side = min(options.window_px, *shape, max(SMALLEST_PX, min(shape) * 2 // 3))
     starts = [_starts(length, side, most=math.isqrt(options.max_windows)) for length in shape]
     return tuple((slice(row, row + side), slice(col, col + side)) for row in starts[0] for col in starts[1])
 

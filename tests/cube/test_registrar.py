@@ -96,6 +96,7 @@ def test_what_cannot_be_told_is_let_through_and_said(tmp_path, reference):
         assert seen.record["shift_x_m"] is None
         assert "must be usable" in seen.record["problem"]
         assert not seen.applied
+        assert seen.note.startswith("its shift against first could not be told: at least 3 windows")
 
 
 @pytest.mark.parametrize("wrong", [{"action": "fix"}, {"max_shift_m": 0}, {"max_shift_m": math.inf}])
@@ -127,7 +128,9 @@ def build(scenes, uri, action):
 
 
 def test_every_date_says_how_it_lies(tmp_path, scenes):
-    build(scenes, tmp_path / "cube", "measure")
+    told = build(scenes, tmp_path / "cube", "measure").notes
+    assert [note for note in told["flat"] if "could not be told" in note]
+    assert not [note for name in ("early", "clear", "beside") for note in told.get(name, ()) if "told" in note]
     cube = open_cube(tmp_path / "cube")
     assert cube.shift_x_m.to_numpy()[:3] == pytest.approx([2.0, 0.0, 14.0], abs=0.3)
     assert cube.shift_y_m.to_numpy()[:3] == pytest.approx([0.0, 0.0, -6.0], abs=0.3)

@@ -60,10 +60,16 @@ def test_what_cannot_be_told_is_said(image, says):
     assert says in found.problem
 
 
-def test_a_grid_smaller_than_a_window_is_one_window():
-    small = measure_shift(landscape(4, size=64), landscape(4, rows=1.0, size=64), ShiftOptions(min_windows=1))
-    assert small.num_windows == 1
-    assert small.rows_px == pytest.approx(1.0, abs=0.02)
+@pytest.mark.parametrize("size", [64, 100, 150])
+def test_a_small_grid_holds_enough_windows_to_agree(size):
+    small = measure_shift(landscape(4, size=size), landscape(4, rows=1.0, cols=-0.5, size=size))
+    assert small.num_windows >= 3
+    assert (small.rows_px, small.cols_px) == pytest.approx((1.0, -0.5), abs=0.03)
+
+
+def test_a_grid_without_room_for_several_windows_decides_nothing():
+    tiny = measure_shift(landscape(4, size=24), landscape(4, rows=1.0, size=24))
+    assert "at least 3 windows must be usable" in tiny.problem
 
 
 def test_two_grids_are_refused():
