@@ -9,7 +9,9 @@ the user's own keys. All other addresses, and local paths, are read as they are.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -37,6 +39,24 @@ JUST_RENEWED_S: Final = 2.0
 """Threads that were refused together ask for a new token together: the first one's will do for all."""
 
 
+SIGNATURE: Final = re.compile(r"\?[^\s\"'?]*\b(?:sig|X-Amz-Signature)=[^\s\"']*")
+"""A query that holds a signature of Azure or of Amazon."""
+
+
+def without_signature(message: str) -> str:
+    """Returns a text with every signed query cut out of it."""
+    return SIGNATURE.sub("?[signature]", message)
+
+
+class _Unsigned(logging.Filter):
+    """Keeps signatures out of what the HTTP client tells of its requests at level DEBUG."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(without_signature(part) if isinstance(part, str) else part for part in record.args)
+        return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Token:
     query: str = field(repr=False)
@@ -55,6 +75,9 @@ class Signer:
         self._tokens: dict[tuple[str, str], _Token] = {}
         self._locks: dict[tuple[str, str], threading.Lock] = {}
         self._lock = threading.Lock()
+        logger = logging.getLogger("urllib3.connectionpool")
+        if not any(isinstance(known, _Unsigned) for known in logger.filters):
+            logger.addFilter(_Unsigned())
 
     def sign(self, href: str, *, renew: bool = False) -> str:
         """Returns the address that a file is read from now, as `catalogs.signing.sign`."""

@@ -18,7 +18,7 @@ from catalogs.errors import CatalogError
 from catalogs.object_store import Keys, ObjectStore
 from catalogs.presign import presign
 from catalogs.providers import PROVIDERS
-from catalogs.signing import Signer, sign, signed_by
+from catalogs.signing import Signer, sign, signed_by, without_signature
 from catalogs.token_service import TokenService
 
 SECRET = "s3cr3tsignature"
@@ -277,3 +277,25 @@ def test_a_bucket_is_read_with_keys_of_the_environment_alone(monkeypatch):
     assert "x-amz-request-payer=requester" in address
     assert "X-Amz-Security-Token=session" in address
     assert "hidden" not in address + repr(store.keys())
+
+
+@pytest.mark.parametrize(
+    ("message", "left"),
+    [
+        ('"GET /c/B02.tif?se=x&sig=abc%2F HTTP/1.1" 206', '"GET /c/B02.tif?[signature] HTTP/1.1" 206'),
+        ("https://b/k?X-Amz-Expires=9&X-Amz-Signature=ab12: refused", "https://b/k?[signature] refused"),
+        ("/search?design=1&limit=5", "/search?design=1&limit=5"),
+        ("what? sig=1", "what? sig=1"),
+    ],
+)
+def test_signatures_are_cut_out_of_texts(message, left):
+    assert without_signature(message) == left
+
+
+def test_the_http_client_logs_no_signature(caplog):
+    Signer(())
+    caplog.set_level(logging.DEBUG)
+
+    logging.getLogger("urllib3.connectionpool").debug('%s "GET %s" %s', "https://h", f"/c/a.tif?sig={SECRET}", 206)
+
+    assert caplog.messages == ['https://h "GET /c/a.tif?[signature]" 206']
