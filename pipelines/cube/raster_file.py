@@ -2,8 +2,8 @@
 
 Local paths and allowed addresses alike; an address that needs a signature is signed at the moment of reading, and the
 signed form is kept nowhere. GDAL gets a plain path of a file that exists, or a made-up name behind which `RemoteFile`
-reads, and its GeoTIFF driver alone: none of its virtual prefixes, connection strings, XML files or side files can be
-reached by an href.
+reads, and its GeoTIFF driver alone, or that of JPEG 2000 by the file's ending: none of its virtual prefixes, connection
+strings, XML files or side files can be reached by an href.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["PASSING_FAULTS", "HeldRaster", "RasterUnreadable", "ReadFault", "gdal_environment", "open_raster"]
 
 DRIVER: Final = "GTiff"
+JPEG2000: Final = "JP2OpenJPEG"
+"""For files named `.jp2`, in which the Copernicus Data Space Ecosystem holds Sentinel-2."""
 
 GDAL_CACHE_BYTES: Final = 32 << 20
 """Of a process: some tiles for each of its threads."""
@@ -60,7 +62,7 @@ class HeldRaster:
         if self._remote is not None:
             options["opener"] = self._remote
         with self._told():
-            self._raster = rasterio.open(self._name, driver=DRIVER, sharing=False, **options)
+            self._raster = rasterio.open(self._name, driver=_driver(href), sharing=False, **options)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[rasterio.DatasetReader]:
@@ -119,6 +121,10 @@ def open_raster(href: str) -> Iterator[rasterio.DatasetReader]:
             yield raster
     finally:
         held.close()
+
+
+def _driver(href: str) -> str:
+    return JPEG2000 if without_query(href).lower().endswith(".jp2") else DRIVER
 
 
 def _local(href: str) -> str:

@@ -10,16 +10,23 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
+import obstore
 import pytest
+import rasterio
+from affine import Affine
+from obstore.store import S3Store
 
 from catalogs import read_snapshot, write_snapshot
 from catalogs.client import Patience
+from catalogs.object_store import ObjectStore
 from catalogs.signing import Signer, signed_by
 from catalogs.token_service import TokenService
 from flows.build_cube import build_cube
 from flows.region_file import load_region
 from flows.search import search
 from pipelines.cube import open_cube
+from pipelines.cube.raster_file import RasterUnreadable, open_raster
 
 SECRET = "s3cr3tsignature"
 
@@ -200,3 +207,60 @@ def test_files_that_are_refused_for_good_are_told_without_a_signature(store, con
     assert {row.reason for row in built.outcomes} == {"refused"}
     assert SECRET not in repr(built) + caplog.text
     assert all(store.address in row.detail or "403" in row.detail for row in built.outcomes)
+
+
+def rasters(folder):
+    """The same numbers as a GeoTIFF and as a lossless JPEG 2000."""
+    values = np.random.default_rng(0).integers(0, 4000, (600, 700)).astype("uint16")
+    place = {"crs": "EPSG:32631", "transform": Affine(10, 0, 600_000, 0, -10, 5_620_000)}
+    profile = {"height": 600, "width": 700, "count": 1, "dtype": "uint16", **place}
+    for name, options in (
+        ("a.tif", {"driver": "GTiff", "tiled": True, "blockxsize": 256, "blockysize": 256}),
+        ("b 1.jp2", {"driver": "JP2OpenJPEG", "QUALITY": "100", "REVERSIBLE": "YES"}),
+    ):
+        with rasterio.open(folder / name, "w", **profile, **options) as raster:
+            raster.write(values, 1)
+    return values
+
+
+@pytest.mark.s3
+def test_a_bucket_is_read_with_the_users_own_keys(seaweed, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.DEBUG)
+    values = rasters(tmp_path)
+    key, secret = seaweed.environment["AWS_ACCESS_KEY_ID"], seaweed.environment["AWS_SECRET_ACCESS_KEY"]
+    bucket = S3Store(
+        "cubes", endpoint=seaweed.endpoint, access_key_id=key, secret_access_key=secret, region="us-east-1",
+        client_options={"allow_http": True},
+    )  # fmt: skip
+    for name in ("a.tif", "b 1.jp2"):
+        obstore.put(bucket, f"signed/{name}", (tmp_path / name).read_bytes())
+    place = ObjectStore(
+        bucket="cubes", endpoint=seaweed.endpoint, region="us-east-1", variables=("TEST_I", "TEST_S", "T")
+    )
+    monkeypatch.setenv("TEST_I", key)
+    monkeypatch.setenv("TEST_S", secret)
+
+    with signed_by(Signer((), (place,))):
+        for name in ("a.tif", "b 1.jp2"):
+            with open_raster(f"s3://cubes/signed/{name}") as raster:
+                np.testing.assert_array_equal(raster.read(1), values)
+                assert raster.crs.to_epsg() == 32631
+        monkeypatch.setenv("TEST_S", "another-secret")
+        with pytest.raises(RasterUnreadable) as refused, open_raster("s3://cubes/signed/c.tif"):
+            pass
+        monkeypatch.delenv("TEST_S")
+        with pytest.raises(RasterUnreadable) as lacking, open_raster("s3://cubes/signed/d.tif"):
+            pass
+
+    assert "set TEST_I and TEST_S to keys of" in str(lacking.value)
+    assert (refused.value.fault, lacking.value.fault) == ("refused", "refused")
+    shown = f"{caplog.text}{refused.value}{lacking.value}"
+    assert "X-Amz-Signature" not in shown
+    assert secret not in shown
+
+
+def test_a_jpeg_2000_file_on_disk_is_read(tmp_path):
+    values = rasters(tmp_path)
+
+    with open_raster(str(tmp_path / "b 1.jp2")) as raster:
+        np.testing.assert_array_equal(raster.read(1), values)
