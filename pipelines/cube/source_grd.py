@@ -98,6 +98,9 @@ def prepare_grd(scene: Scene, bands: tuple[str, ...], grid: TargetGrid, calibrat
         planes[asset.band] = Plane(asset=asset, header=header, resampling=_resampling(own, shrink, spacing))
         tables[asset.band], told[asset.band] = _tables(scene, asset, header.shape, calibration, version)
     assert geometry is not None
+    shapes = {band: plane.header.shape for band, plane in planes.items()}
+    if len(set(shapes.values())) > 1:
+        raise Uncalibrated(f"polarisations of a GRD product share their pixels, {scene.id} has {shapes}; mend the item")
     reader = GrdScene(
         scene_id=scene.id,
         planes=planes,
