@@ -28,6 +28,7 @@ products: [land-cover, change]
 output: out/haspengouw
 
 # Everything below is optional; the values are the defaults.
+# store: null                      # s3://bucket/prefix: the cube lies there, credentials come from the environment
 # max_cloud_cover: null            # percent; cloudier Sentinel-2 scenes are skipped as too_cloudy
 # bands: {s2: null, s1: null}      # e.g. {s2: [B02, B03, B04, B08], s1: [VV, VH]}; null takes what the model knows
 # cube: {chunk: 512}               # edge of a stored chunk, pixels; cluster, memory, retries: see docs/units.md

@@ -166,17 +166,18 @@ def tag(
     uri: Uri,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, . _ and -.")],
     snapshot: Annotated[str | None, typer.Option("--snapshot", help="Which version; left out: the newest.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the name away: the version may then expire.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Give a version a name for good: it never expires, and open_cube(uri, tag=NAME) opens it."""
-    from pipelines.cube.history import tag_snapshot
+    """Give a version a name: it never expires while it has one, and open_cube(uri, tag=NAME) opens it."""
+    from pipelines.cube.history import remove_tag, tag_snapshot
 
     with _faults():
-        named = tag_snapshot(uri, name, snapshot)
+        named = remove_tag(uri, name) if remove else tag_snapshot(uri, name, snapshot)
     if as_json:
-        _print_json({"uri": uri, "tag": name, "snapshot": named})
+        _print_json({"uri": uri, "tag": name, "snapshot": named, "removed": remove})
         return
-    typer.echo(f"{name} names {named}")
+    typer.echo(f"{name} {'named' if remove else 'names'} {named}")
 
 
 def published_beside(uri: str, products: list[Path] | tuple[Path, ...]) -> frozenset[str]:

@@ -145,3 +145,15 @@ def tag_snapshot(uri: str | Path, name: str, snapshot: str | None = None) -> str
     except icechunk.IcechunkError as error:
         raise CubeError(f"the name of a tag that was deleted cannot come back, got {name!r}; choose another") from error
     return chosen
+
+
+def remove_tag(uri: str | Path, name: str) -> str:
+    """Takes a name from a snapshot, which may then expire, and returns its id; the name cannot be given again.
+
+    Raises:
+        CubeError: There is no such tag.
+    """
+    store = open_store(uri)
+    snapshot = snapshot_of_tag(store, name)
+    store.repository.delete_tag(name)
+    return snapshot

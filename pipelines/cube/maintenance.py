@@ -103,12 +103,15 @@ def expire(uri: str | Path, older_than: datetime, *, keep: Iterable[str] = (), d
         tagged = tags_of(store)
         stay = {store.snapshot, *tagged.values(), *wanted}
         # Icechunk's own first snapshot holds nothing and always stays
-        old = [v for v in versions(store) if v.time < older_than and v.message != "Repository initialized"]
+        line = tuple(versions(store))
+        old = [v for v in line if v.time < older_than and v.message != "Repository initialized"]
+        young = {v.snapshot for v in line if v.time >= older_than}
         expired = tuple(version for version in old if version.snapshot not in stay)
         kept = tuple(version.snapshot for version in old if version.snapshot in stay)
-        if do_it and expired:
-            for snapshot in sorted(set(wanted) - set(tagged.values())):
-                store.repository.create_tag(f"{KEEP_PREFIX}{snapshot}", snapshot)
+        if do_it:
+            # also what an earlier expiry took out of the history and a tag kept that has been removed since
+            for snapshot in sorted(set(wanted) - young - set(tagged.values())):
+                _keep(store, snapshot)
             store.repository.expire_snapshots(older_than)
     return Expiry(expired=expired, kept=kept, done=do_it)
 
@@ -172,6 +175,21 @@ def delete_store(uri: str | Path, *, do_it: bool = False) -> Deletion:
             store.storage.remove()
     total = sum(item.num_bytes for item in found)
     return Deletion(uri=store.uri, objects=len(found), num_bytes=total, done=do_it)
+
+
+def _keep(store: Store, snapshot: str) -> None:
+    """Tags a snapshot; the name of a tag that was removed cannot come back, and the next one is taken."""
+    names = [f"{KEEP_PREFIX}{snapshot}", *(f"{KEEP_PREFIX}{snapshot}-{number}" for number in range(2, 100))]
+    for name in names:
+        try:
+            store.repository.create_tag(name, snapshot)
+        except icechunk.IcechunkError as error:
+            fault = error
+        else:
+            return
+    raise CubeError(
+        f"a snapshot that stays gets a tag, {snapshot} got none ({repository_fault(fault)}); tag it yourself"
+    )
 
 
 def _left_branches(store: Store, now: datetime) -> tuple[str, ...]:

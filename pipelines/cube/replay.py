@@ -51,6 +51,7 @@ class DateReplay:
         _agree_on_root(changed, root)
         target = _group(root, self.group) if self.group in root else _clone_empty(source, root)
         _require_alike(source, target)
+        _agree_on_group(source, target)
         target.attrs["attribution"] = root.attrs["attribution"]
         index = [date.scene_ids for date in stored_dates(source)].index(self.scene_ids)
         date, stored = stored_dates(source)[index], stored_dates(target)
@@ -86,6 +87,18 @@ def _agree_on_root(changed: zarr.Group, root: zarr.Group) -> None:
             )
     lines = [line for held in (theirs, ours) for line in str(held.get("attribution", "")).splitlines() if line]
     root.attrs.update({**ours, **theirs, "attribution": "\n".join(dict.fromkeys(lines))})
+
+
+def _agree_on_group(source: zarr.Group, target: zarr.Group) -> None:
+    """Takes over what the former draft added to a group's attributes, such as the reference of co-registration."""
+    ours, theirs = dict(source.attrs), dict(target.attrs)
+    for name in sorted({*ours, *theirs} - {"attribution"}):
+        if name in theirs and ours.get(name) != theirs[name]:
+            raise CubeError(
+                f"runs that write to one cube at once agree on the {name} of {target.path}, got {ours.get(name)} here "
+                f"and {theirs[name]} from the other; run again, the cube's own is then taken"
+            )
+    target.attrs.update({**ours, **theirs})
 
 
 def _clone_empty(source: zarr.Group, root: zarr.Group) -> zarr.Group:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -12,10 +13,12 @@ import icechunk
 import numpy as np
 import pytest
 import rioxarray  # noqa: F401 registers the accessor
+import xarray as xr
 from fake_dates import BANDS, fake_scene, pixels_of, put_date, require_whole
 from made_scenes import GRID, optical_scene, radar_scene, scene_set
+from plain_reader import require_plain_reading
 
-from pipelines.cube import CubeError, build_cube, open_cube
+from pipelines.cube import BuildOptions, CubeError, build_cube, open_cube
 from pipelines.cube.history import history
 from pipelines.cube.lease import LEASE, branch_of
 from pipelines.cube.maintenance import collect_garbage, delete_store
@@ -40,6 +43,18 @@ with store.run(name) as run:
     for index in range(number):
         put_date(run, fake_scene(f"{{name}}{{index}}", first + step * index, sensor=sensor), group)
 print("done", flush=True)
+"""
+
+BUILDER = """
+import pickle, sys
+from pathlib import Path
+from pipelines.cube import BuildOptions, build_cube, open_cube
+
+scenes, grid = pickle.loads(Path(sys.argv[1]).read_bytes())
+print("ready", flush=True)
+sys.stdin.readline()
+result = build_cube(scenes, grid, sys.argv[2], options=BuildOptions(chunk=32, num_threads=2, run_id=sys.argv[3]))
+print(*result.added, flush=True)
 """
 
 READER = """
@@ -118,6 +133,7 @@ def test_two_processes_write_one_cube_and_a_reader_never_sees_half_a_date(s3_uri
     sizes = json.loads(out)
     assert sizes[-1] == 2 * number
     seen = require_whole(store.root())
+    require_plain_reading(s3_uri)
     assert seen == {"s2": [f"{name}{index}" for index in range(number) for name in ("even", "odd")]}
     line = parents(store)
     assert len(line) == 2 * number + 1
@@ -135,6 +151,73 @@ def test_two_processes_write_one_cube_and_a_reader_never_sees_half_a_date(s3_uri
             f"\n{2 * number} dates of two processes, {len(again)} applied again (each at most {max(again)} times), "
             f"{len(sizes)} looks of a reader, {len(set(sizes))} different sizes, none half\n"
         )
+
+
+@pytest.mark.slow
+def test_two_builds_of_one_cube_at_once_make_what_one_build_makes(s3_uri, start, tmp_path):
+    scenes = [optical_scene(tmp_path, f"o{day}", day=day) for day in range(6)]
+    scenes += [radar_scene(tmp_path, f"r{day}", day=day) for day in range(4)]
+    builders = []
+    for number in (0, 1):
+        path = tmp_path / f"{number}.pickle"
+        path.write_bytes(pickle.dumps((scene_set(*scenes[number::2]), GRID)))
+        builders.append(start(BUILDER, path, s3_uri, f"build-{number}"))
+    release(*builders)
+    added = []
+    for builder in builders:
+        out, error = builder.communicate(timeout=200)
+        assert builder.returncode == 0, error[-3000:]
+        added += out.split()
+    build_cube(scene_set(*scenes), GRID, tmp_path / "alone", options=BuildOptions(chunk=32))
+
+    assert sorted(added) == sorted(scene.id for scene in scenes)
+    for group in ("s2", "s1"):
+        both, alone = (open_cube(uri, group).load() for uri in (s3_uri, tmp_path / "alone"))
+        both.attrs.pop("snapshot"), alone.attrs.pop("snapshot")
+        xr.testing.assert_identical(both, alone)
+    require_plain_reading(s3_uri, ("s2", "s1"))
+    line = parents(open_store(s3_uri))
+    assert [parent for _, parent in line] == [*(snapshot for snapshot, _ in line[1:]), None]
+    assert not build_cube(scene_set(*scenes), GRID, s3_uri).changed
+
+
+@pytest.mark.parametrize(("key", "value"), [("grid", {"epsg": 1}), ("recipe", {"speckle": {"window": 9}})])
+def test_two_runs_of_different_regions_do_not_mix(s3_uri, key, value):
+    store = create_store(s3_uri)
+
+    def other():
+        with store.run("other") as run:
+            put_date(run, fake_scene("x", 1))
+            draft = run.begin()
+            draft.root.attrs[key] = value
+            draft.publish("another configuration", {})
+
+    with store.run("a") as run, pytest.raises(CubeError, match=f"agree on its {key}"):
+        put_date(run, fake_scene("mine", 3), between=other)
+
+    assert open_store(s3_uri).root()["s2/scene_ids"][:].tolist() == ["x"]
+
+
+def test_a_reference_that_one_run_added_is_kept_or_refused(s3_uri):
+    store = create_store(s3_uri)
+
+    def note(reference, scene_id, day):
+        def write():
+            with store.run("other") as run:
+                draft = run.begin()
+                draft.root["s2"].attrs["reference"] = reference
+                draft.publish("reference", {})
+                put_date(run, fake_scene(scene_id, day))
+
+        return write
+
+    with store.run("a") as run:
+        put_date(run, fake_scene("first", 1))
+        with pytest.raises(CubeError, match="agree on the reference of s2, got None here and o1"):
+            put_date(run, fake_scene("mine", 3), between=note("o1", "x", 2))
+        put_date(run, fake_scene("mine", 3))
+    assert require_whole(store.root()) == {"s2": ["first", "x", "mine"]}
+    assert store.root()["s2"].attrs["reference"] == "o1"
 
 
 def test_two_processes_make_one_cube_at_once(s3_uri, start):

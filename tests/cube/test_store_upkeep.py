@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.cube import CubeError, open_cube
-from pipelines.cube.history import history, tag_snapshot, tags_of
+from pipelines.cube.history import history, remove_tag, tag_snapshot, tags_of
 from pipelines.cube.lease import LEASE, branch_of, is_stale, turn_of
 from pipelines.cube.maintenance import collect_garbage, delete_store, expire
 from pipelines.cube.storage import repository_fault, storage_of
@@ -66,6 +66,18 @@ def test_expiry_keeps_what_is_tagged_or_named(grown):
     assert open_cube(store.uri, tag="release").scene_ids.item() == "v2"
     again = expire(store.uri, datetime.now(UTC), keep=[snapshots[2]], do_it=True)
     assert again.expired == ()
+
+
+def test_a_snapshot_whose_keeping_was_ended_can_be_kept_again(grown):
+    store, snapshots = grown
+    expire(store.uri, datetime.now(UTC), keep=[snapshots[1]], do_it=True)
+    assert remove_tag(store.uri, f"keep-{snapshots[1]}") == snapshots[1]
+    with store.run("r") as run:
+        put_date(run, fake_scene("v6", 0, processing_baseline="06.00"))
+
+    expire(store.uri, datetime.now(UTC), keep=[snapshots[1]], do_it=True)
+
+    assert tags_of(store) == {f"keep-{snapshots[1]}-2": snapshots[1]}
 
 
 def test_a_snapshot_to_keep_must_exist(grown):

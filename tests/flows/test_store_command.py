@@ -30,7 +30,7 @@ FROZEN = {
     "history": ["--help", "--json", "URI"],
     "info": ["--help", "--json", "URI"],
     "migrate": ["--help", "--json", "URI"],
-    "tag": ["--help", "--json", "--snapshot", "NAME", "URI"],
+    "tag": ["--help", "--json", "--remove", "--snapshot", "NAME", "URI"],
 }
 
 
@@ -137,6 +137,15 @@ def test_a_tag_keeps_a_version(cube):
     assert tags_of(cube) == {"first": oldest.snapshot}
     code, text = call("tag", cube.uri, "first")
     assert (code, "for good" in text) == (1, True)
+    assert answer("tag", cube.uri, "first", "--remove") == {
+        "uri": cube.uri,
+        "tag": "first",
+        "snapshot": oldest.snapshot,
+        "removed": True,
+    }
+    assert tags_of(cube) == {}
+    code, text = call("tag", cube.uri, "first", "--snapshot", oldest.snapshot)
+    assert (code, "cannot come back" in text) == (1, True)
 
 
 def test_deletion_waits_for_yes(cube):
