@@ -86,36 +86,39 @@ def fit_forest(cubes: Sequence[LabelledCube], *, pixels_per_cube: int = 2000, se
 
 
 def land_cover_features(cube: dict[str, xr.Dataset]) -> tuple[npt.NDArray[np.float32], tuple[int, int]]:
-    """Returns (pixel, feature): quantiles of each band and of NDVI over valid dates, mean and spread of VV and VH (dB).
+    """Returns (pixel, feature): quantiles of each band and of NDVI over valid dates, mean and spread of VV and VH.
 
+    Power is averaged as it is and its mean told in dB afterwards: a mean of decibels is biased.
     Missing becomes `MISSING` once the statistics are taken.
     """
-    s2, power_db = _masked(cube["s2"], "reflectance"), decibels(_masked(cube["s1"], "power"))
+    s2, power = series(cube)
     bands = [str(b) for b in cube["s2"]["band"].to_numpy()]
     red, nir = s2[:, bands.index("B04")], s2[:, bands.index("B08")]
     stack = np.concatenate([s2, ((nir - red) / np.maximum(nir + red, np.float32(1e-3)))[:, None]], axis=1)
-    planes = [*_quantiles(stack), *_mean_and_spread(power_db)]
+    planes = [*_quantiles(stack), *_mean_and_spread(power)]
     shape = (s2.shape[-2], s2.shape[-1])
     features = np.stack([plane.reshape(-1) for plane in planes], axis=1)
     return np.nan_to_num(features, nan=MISSING).astype(np.float32), shape
 
 
 def series(cube: dict[str, xr.Dataset]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Returns valid reflectance and valid backscatter in dB, (time, band, y, x), NaN elsewhere."""
-    return _masked(cube["s2"], "reflectance"), decibels(_masked(cube["s1"], "power"))
+    """Returns valid reflectance and valid linear power, (time, band, y, x), NaN elsewhere."""
+    return _masked(cube["s2"], "reflectance"), _masked(cube["s1"], "power")
 
 
 def change_features(stacks: tuple[npt.NDArray[np.float32], ...], split: int) -> npt.NDArray[np.float32]:
     """Returns (pixel, feature): means of two dates before and after a split, and their differences.
+
+    Power is averaged as it is and told in dB afterwards: a mean of decibels is biased.
 
     Args:
         stacks: As `series` gives them, the same number of dates in each.
         split: Last date before it.
     """
     planes = []
-    for values in stacks:
-        before = _mean(values[max(0, split - 1) : split + 1])
-        after = _mean(values[split + 1 : split + 3])
+    for values, told in zip(stacks, (_as_is, decibels), strict=True):
+        before = told(_mean(values[max(0, split - 1) : split + 1]))
+        after = told(_mean(values[split + 1 : split + 3]))
         planes.append(np.concatenate([before, after, after - before], axis=0))
     stacked = np.concatenate(planes, axis=0)
     features: npt.NDArray[np.float32] = np.nan_to_num(stacked.reshape(stacked.shape[0], -1).T, nan=MISSING)
@@ -176,7 +179,12 @@ def _mean(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.where(count > 0, total / np.maximum(count, 1), np.float32(np.nan)).astype(np.float32)
 
 
-def _mean_and_spread(values: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
-    mean = _mean(values)
-    spread = np.sqrt(_mean((values - mean) ** 2))
-    return [*mean, *spread]
+def _as_is(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return values
+
+
+def _mean_and_spread(power: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+    """The mean in dB, and the standard deviation over the mean."""
+    mean = _mean(power)
+    spread = np.sqrt(_mean((power - mean) ** 2)) / mean
+    return [*decibels(mean), *spread]

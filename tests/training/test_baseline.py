@@ -75,3 +75,16 @@ def test_change_features_are_means_and_their_difference():
     before, after = np.nanmean(s2[1:3], 0), np.nanmean(s2[3:5], 0)
     expected = np.concatenate([before, after, after - before]).reshape(9, -1).T
     assert features[:, :9] == pytest.approx(expected, abs=1e-6)
+
+
+def test_power_is_averaged_before_it_is_told_in_decibels():
+    made = labelled(6)
+    power = made.cube["s1"]["power"]
+    power[:] = np.random.default_rng(6).gamma(1.0, 0.1, power.shape)  # one look: dB of the mean is 2.5 dB above
+    stacks = series(made.cube)
+    seen = np.where(made.cube["s1"]["valid"].to_numpy()[:, None], power.to_numpy(), np.nan)
+    expected = 10 * np.log10(np.nanmean(seen, axis=0)).reshape(2, -1).T
+    features, _ = land_cover_features(made.cube)
+    assert features[:, -4:-2] == pytest.approx(expected, abs=1e-4)
+    after = 10 * np.log10(np.nanmean(seen[3:5], axis=0)).reshape(2, -1).T
+    assert change_features(stacks, 2)[:, 11:13] == pytest.approx(after, abs=1e-4)
