@@ -21,7 +21,6 @@ from sklearn.metrics import roc_auc_score
 from catalogs import SceneQuery, search
 from pipelines import build_cube, open_cube
 from pipelines.grid import TargetGrid
-from pipelines.inference.channels import decibels
 from pipelines.simulate import RegionSpec, simulate_region, to_cube
 
 BOUNDS = (664_000.0, 5_611_120.0, 665_000.0, 5_612_120.0)
@@ -41,14 +40,16 @@ def real_cube(catalog, folder):
 
 
 def planes(dataset, group):
-    """(date, band, y, x) of the wanted months; decibels for radar."""
+    """(date, band, y, x) of the wanted months; linear power for radar."""
     chosen = dataset.isel(time=np.isin(dataset["time"].dt.month, MONTHS))
-    values = chosen[VALUE[group]].sel(band=list(BANDS[group])).where(chosen["valid"]).to_numpy()
-    return decibels(values) if group == "s1" else values
+    return chosen[VALUE[group]].sel(band=list(BANDS[group])).where(chosen["valid"]).to_numpy()
 
 
 def features(values, *, window):
-    """(pixel, feature) and the column of each pixel, from dates that are whole there."""
+    """(pixel, feature) and the column of each pixel, from dates that are whole there.
+
+    A forest splits by order alone: power serves as well as decibels would, and may be averaged.
+    """
     mean = uniform_filter(np.nan_to_num(values), (0, 0, window, window))
     spread = np.sqrt(np.maximum(uniform_filter(np.nan_to_num(values) ** 2, (0, 0, window, window)) - mean**2, 0))
     stack = values if window == 1 else np.concatenate([mean, spread], 1)
