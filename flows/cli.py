@@ -20,6 +20,7 @@ from flows.models_command import models
 from flows.prune_command import prune
 from flows.routing_command import routing
 from flows.store_command import store
+from flows.torture_command import torture
 
 if TYPE_CHECKING:
     from flows.config import RegionConfig
@@ -37,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (models, routing, prune, distil, inspect, catalog):
+for command in (models, routing, prune, distil, inspect, catalog, torture):
     app.command()(command)
 app.add_typer(store, name="store")
 

@@ -18,9 +18,10 @@ FUNCTIONS: Final = {"1220": "sha256", "1114": "sha1", "d50110": "md5", "1340": "
 """Hash functions by the first bytes of a multihash: code and length of the digest, each an unsigned varint
 (multiformats.io, table of multicodecs). The STAC file extension v2.1.0 writes `file:checksum` so, in hexadecimal."""
 
-_PIECE: Final = 1 << 20
+SHORTEST: Final = 8
+"""Hexadecimal characters: code, length and two bytes of a digest."""
 
-_FileState = tuple[str, str, int, int]
+_FileState = tuple[str, str, int | None, int, int]
 _SOUND: Final[set[_FileState]] = set()
 _LOCK: Final = threading.Lock()
 
@@ -46,7 +47,7 @@ def require_as_stated(asset: Asset) -> None:
         found = path.stat()
     except OSError:
         return  # opening it says what is wrong
-    state = (str(path), asset.checksum or "", found.st_size, found.st_mtime_ns)
+    state = (str(path), asset.checksum or "", asset.size_bytes, found.st_size, found.st_mtime_ns)
     with _LOCK:
         if state in _SOUND:
             return
@@ -70,7 +71,7 @@ def read_multihash(checksum: str) -> tuple[str, str] | None:
     Raises:
         ValueError: It is not hexadecimal, or too short to hold what it says.
     """
-    if not checksum or len(checksum) % 2 or not set(checksum) <= set(string.hexdigits):
+    if len(checksum) < SHORTEST or len(checksum) % 2 or not set(checksum) <= set(string.hexdigits):
         raise ValueError(f"a checksum is a multihash in hexadecimal, got {checksum!r:.80}; correct the item")
     lowered = checksum.lower()
     for prefix, function in FUNCTIONS.items():
@@ -94,7 +95,7 @@ def _expected(asset: Asset) -> tuple[str, str] | None:
 def _require_remote(asset: Asset) -> None:
     from pipelines.cube.remote_file import whole_file
 
-    state = (asset.href, asset.checksum or "", asset.size_bytes or 0, 0)
+    state = (asset.href, asset.checksum or "", asset.size_bytes, 0, 0)
     with _LOCK:
         if state in _SOUND:
             return

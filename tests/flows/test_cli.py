@@ -49,6 +49,7 @@ FROZEN = {
     "run": ["--budget", "--help", "--json", "--scenes", "--server", "REGION"],
     "schema": ["--help"],
     "store": ["--help"],
+    "torture": ["--help", "--out", "--port", "--serve"],
     "train": ["--help", "--out", "--preset", "--regions", "--seed", "--steps", "--workers"],
 }
 """The command line that people script against; a change here is a change for them."""
