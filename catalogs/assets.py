@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from catalogs.errors import ItemError
 from catalogs.fields import Document, fill_value, mapping, number, objects, text, texts
 from catalogs.scenes import Asset
-from catalogs.stated_file import with_stated_file
+from catalogs.stated_file import stated_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,7 @@ def read_asset(found: BandAsset, properties: Document, provider: Provider, base:
     places = (found.described, found.asset)
     if not text(found.asset, "href"):
         raise ItemError("unreadable", f"asset {found.key!r} needs an href, got none; correct the item")
-    record = Asset(
+    return Asset(
         band=found.band,
         href=provider.find(found.asset, base),
         epsg=_epsg(found.asset, properties),
@@ -83,8 +83,8 @@ def read_asset(found: BandAsset, properties: Document, provider: Provider, base:
         offset=_first([number(place, "raster:offset", "offset") for place in places]),
         unit=_first([text(place, "unit", "raster:unit") or None for place in places]),
         data_type=_first([text(place, "data_type", "raster:data_type") or None for place in places]),
+        **stated_file(found.asset, properties),
     )
-    return with_stated_file(record, found.asset, properties)
 
 
 def without(document: Document, suffixes: tuple[str, ...]) -> Document:

@@ -90,7 +90,8 @@ def area_of(rings: Sequence[Ring]) -> BaseGeometry:
     """
     import shapely
 
-    return shapely.union_all([_fold(_unwind(ring)) for ring in rings])
+    parts = [_fold(_unwind(ring)) for ring in rings]
+    return parts[0] if len(parts) == 1 else shapely.union_all(parts)
 
 
 def boxes_of(box: Box) -> tuple[Box, ...]:
@@ -138,6 +139,8 @@ def _unwind(ring: Ring) -> BaseGeometry:
     import shapely
 
     plain = shapely.Polygon(ring)
+    if all(abs(x - before) <= HALF_TURN for (before, _), (x, _) in itertools.pairwise(ring)):
+        return plain if plain.is_valid else shapely.make_valid(plain)
     turns, vertices = 0.0, [ring[0]]
     for (before, _), (x, y) in itertools.pairwise(ring):
         if x - before > HALF_TURN:
@@ -153,6 +156,9 @@ def _fold(geometry: BaseGeometry) -> BaseGeometry:
     import shapely
     from shapely import affinity
 
+    west, _, east, _ = geometry.bounds
+    if west > -HALF_TURN and east < HALF_TURN:
+        return geometry
     parts = []
     for turn in (-1, 0, 1):
         shift = turn * 2 * HALF_TURN

@@ -12,6 +12,8 @@ from catalogs.scenes import Scene, SceneOutcome, SceneSet, SkipReason
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shapely.geometry.base import BaseGeometry
+
     from catalogs.providers import Provider
     from catalogs.query import SceneQuery
 
@@ -37,8 +39,11 @@ def repeat(kept: SceneSet, questions: Sequence[Question]) -> SceneSet:
     scenes: list[Scene] = []
     skipped = list(kept.skipped)
     unmatched = kept.unmatched
+    areas = [area_of(((*question.query.footprint, question.query.footprint[0]),)) for question in questions]
     for scene in kept.scenes:
-        asked = [question for question in questions if _asks_for(question.query, scene)]
+        asked = [
+            question for question, area in zip(questions, areas, strict=True) if _asks_for(question.query, area, scene)
+        ]
         if not asked:
             unmatched += 1
             continue
@@ -55,11 +60,11 @@ def repeat(kept: SceneSet, questions: Sequence[Question]) -> SceneSet:
     )
 
 
-def _asks_for(query: SceneQuery, scene: Scene) -> bool:
+def _asks_for(query: SceneQuery, area: BaseGeometry, scene: Scene) -> bool:
     start, end = query.time_range
     if scene.collection not in query.collections or not start <= scene.time < end:
         return False
-    return areas_overlap(area_of((scene.footprint,)), area_of(((*query.footprint, query.footprint[0]),)))
+    return areas_overlap(area_of((scene.footprint,)), area)
 
 
 def _problem(question: Question, scene: Scene) -> SceneOutcome | None:
