@@ -121,6 +121,11 @@ class StepRun:
         done: list[dict[str, object]] = [{**describe(step), "applied": True} for step in self.steps]
         return [*done, *({**describe(step), "applied": False, "why": why} for step, why in self.left_out)]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know: steps that were asked for and not done."""
+        return tuple(f"{step.name} was not applied: {why}" for step, why in self.left_out)
+
     def apply(self, layer: Layer, block: Block, planes: Mapping[str, NDArray[Any]]) -> Layer:
         """Returns a layer after the steps; a value beyond what the group can store is flagged saturated.
 

@@ -98,7 +98,8 @@ class Source:
     def evidence(self) -> dict[str, object]:
         """The rule, what the item said, and how the pixels came to the grid; JSON-able."""
         evidence = self.conversion.evidence
-        return {**evidence, "notes": [*_notes(self.lazy, self.bands), *self.notes, *_contradictions(evidence)]}
+        told = [*_notes(self.lazy, self.bands), *self.notes, *self.run.notes, *_contradictions(evidence)]
+        return {**evidence, "notes": told}
 
     @property
     def verdict(self) -> str:

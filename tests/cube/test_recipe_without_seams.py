@@ -168,3 +168,15 @@ def test_values_beyond_what_is_stored_are_flagged(scene):
         assert set(np.unique(layer.reason)) == {reason}
         if by == 0.01:
             np.testing.assert_array_equal(layer.values, plain.values + 100)
+
+
+def test_a_step_that_was_asked_for_and_not_done_is_noted(scene):
+    class Unfit(Shifted):
+        def obstacle(self, _scene):
+            return "no sun was stated"
+
+    recipe = Recipe(band_pass=Unfit(by=0.01))
+    source = prepare(scene, group="s2", bands=("B02",), grid=GRID, chunk=512, recipe=recipe)
+    assert "shifted was not applied: no sun was stated" in source.evidence["notes"]
+    plain = prepare(scene, group="s2", bands=("B02",), grid=GRID, chunk=512)
+    assert not [note for note in plain.evidence["notes"] if "applied" in note]
