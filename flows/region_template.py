@@ -19,7 +19,8 @@ resolution: 10                                   # metres
 
 time: {start: 2020-11-01, end: 2021-11-01}       # UTC; end is excluded
 
-# catalog: path of a static catalog.json, a provider's name (earth-search), or the https root of a STAC API.
+# catalog: path of a static catalog.json, a provider's name (earth-search, planetary-computer, cdse),
+# or the https root of a STAC API; `ringmoe catalog` makes one of a folder of GeoTIFFs.
 # Sentinel-1 must be calibrated (power, dB or amplitude); either sensor works without the other.
 sources:
   - {catalog: earth-search, collections: [sentinel-2-l2a]}
@@ -29,6 +30,8 @@ output: out/haspengouw
 
 # Everything below is optional; the values are the defaults.
 # store: null                      # s3://bucket/prefix: the cube lies there, credentials come from the environment
+# scenes: null                     # scenes.parquet of an earlier run: it answers and nothing is searched
+# completeness: {second_catalog: null}           # another catalogue that the sources are held against
 # max_cloud_cover: null            # percent; cloudier Sentinel-2 scenes are skipped as too_cloudy
 # bands: {s2: null, s1: null}      # e.g. {s2: [B02, B03, B04, B08], s1: [VV, VH]}; null takes what the model knows
 # cube: {chunk: 512}               # edge of a stored chunk, pixels; cluster, memory, retries: see docs/units.md
