@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from catalogs.errors import ItemError
-from catalogs.fields import Document, mapping
+from catalogs.fields import Document, mapping, text
 from catalogs.scenes import Annotation, AnnotationKind
 
 if TYPE_CHECKING:
@@ -29,6 +29,13 @@ WHOLE_KEYS: dict[str, AnnotationKind] = {
 """Keys of files for the whole scene, with hyphens for the underscores and dots that some catalogues write."""
 
 SWATH = re.compile(r"(?:IW|EW)[1-5]|S[1-6]|WV[12]")
+
+SAFE_PATH = re.compile(
+    r"/annotation/(?:(?:calibration|rfi)/)?(?:(?:calibration|noise|rfi)-)?s1[a-d]-(?P<swath>(?:iw|ew)[1-5]?|s[1-6]|wv[12])"
+    r"-(?:grd|slc)\w?-(?P<band>hh|hv|vh|vv)-[^/]*\.xml$",
+    re.IGNORECASE,
+)
+"""Path of an annotation as it is named in a SAFE product, for catalogues that give it another key."""
 
 FOLDERS: tuple[tuple[re.Pattern[str], AnnotationKind], ...] = (
     (re.compile(r"/annotation/rfi/[^/]*$"), "rfi"),
@@ -53,7 +60,7 @@ def annotations_of(document: Document, provider: Provider, base: str) -> tuple[A
     found: dict[tuple[str, str, str], Annotation] = {}
     assets = mapping(document, "assets")
     for key in sorted(assets):
-        kind, band, swath = _recognise(key)
+        kind, band, swath = _recognise(key, text(mapping(assets, key), "href"))
         if not kind:
             continue
         try:
@@ -66,10 +73,11 @@ def annotations_of(document: Document, provider: Provider, base: str) -> tuple[A
     return tuple(found[key] for key in sorted(found))
 
 
-def _recognise(key: str) -> tuple[AnnotationKind | None, str, str]:
+def _recognise(key: str, href: str) -> tuple[AnnotationKind | None, str, str]:
     radar = RADAR_KEY.fullmatch(key)
-    if radar:
-        swath = (radar["swath"] or "").upper()
-        kind: AnnotationKind = radar["kind"].lower()  # type: ignore[assignment]  # the expression's own alternatives
-        return kind, radar["band"].upper(), swath if SWATH.fullmatch(swath) else ""
+    told = radar or SAFE_PATH.search(href)
+    if told:
+        swath = (told["swath"] or "").upper()
+        kind: AnnotationKind = radar["kind"].lower() if radar else "product"  # type: ignore[assignment]  # one of three
+        return kind, told["band"].upper(), swath if SWATH.fullmatch(swath) else ""
     return WHOLE_KEYS.get(key.lower().replace("_", "-").replace(".", "-")), "", ""

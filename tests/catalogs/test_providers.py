@@ -180,6 +180,20 @@ def test_radar_annotations_are_found_and_an_interference_report_is_no_product(sh
     assert scene.acquisition_id == name
 
 
+def test_annotations_are_told_by_their_paths_too(found, copernicus_item, with_keys):
+    name = "s1a-iw1-slc-vv-20210601t173953-20210601t174018-039156-049f13-004.xml"
+    folder = "s3://eodata/Sentinel-1/x.SAFE/annotation"
+    paths = (name, f"calibration/calibration-{name}", f"calibration/noise-{name}", f"rfi/rfi-{name}")
+    for number, path in enumerate(paths):
+        copernicus_item["assets"][f"file-{number}"] = {"href": f"{folder}/{path}", "roles": ["metadata"]}
+    copernicus_item["assets"]["plan"] = {"href": "s3://eodata/x.SAFE/annotation-plan.xml", "roles": ["metadata"]}
+
+    (scene,) = read_scenes(found(copernicus_item), COPERNICUS)
+
+    told = [(file.kind, file.band, file.swath) for file in scene.annotations]
+    assert told == [(kind, "VV", "IW1") for kind in ("calibration", "noise", "product", "rfi")]
+
+
 def test_annotations_on_disk_lie_below_the_catalogue(found, item, catalog, query):
     from catalogs.search import search
 
