@@ -15,6 +15,7 @@ import numpy as np
 from pipelines.cube.byte_size import readable
 from pipelines.cube.errors import CubeError
 from pipelines.cube.recipe import halo_of
+from pipelines.cube.tile_read import KEPT_BYTES
 from pipelines.schema import GROUP_SPECS
 
 if TYPE_CHECKING:
@@ -28,29 +29,35 @@ if TYPE_CHECKING:
 MEMORY_SHARE: Final = 0.5
 """Share of the machine's memory that a build takes where none was declared: the rest is the system's and others'."""
 
-PROGRAM_BYTES: Final = 320 << 20
-"""A process with the program and its libraries loaded, before any work (measured 230 to 290 MB)."""
+PROGRAM_BYTES: Final = 256 << 20
+"""A process with the program and its libraries loaded, before any work (measured 150 MB for a build, 230 with Dask)."""
 
-FIXED_BYTES: Final = 96 << 20
-"""Besides units: the store's manifests and buffers, headers, evidence of the pixels, the allocator's leftovers."""
-
-_DECODE_TILE_PX: Final = 1024
-"""Side of a raster's inner tile where it is not known: the largest that the catalogues known here serve."""
+FIXED_BYTES: Final = 64 << 20
+"""Besides units: the store's manifests and buffers, headers, maps of warps, what the allocator does not give back."""
 
 UNIT_SIDE_PX: Final = 1024
 """Longest side of a unit that is wanted: an inner tile, so that tiles which the chunks agree with are decoded once."""
 
 _READ_BYTES: Final = 4
-_MASK_BYTES: Final = 1
-_FLOAT_BYTES: Final = 8
-_FLOAT_TEMPORARIES: Final = 3
-"""float64 planes of one band that a conversion or a warp holds at the same time."""
+"""Of a value in a file whose item does not say its type."""
 
-_STEP_TEMPORARIES: Final = 8
-"""float64 planes of one band that an optional step of physics holds at the same time."""
+_PLANE_BYTES: Final = 8
+"""Per pixel besides bands: the classification, reason and valid, and the two encoded."""
 
-_PLANE_BYTES: Final = 12
-"""Per pixel besides bands: reason (2), its merged copy and ranks (4), valid and masks (3), the classification (3)."""
+_MOSAIC_BYTES: Final = 6
+"""Per pixel of a mosaic besides bands: its reason, ranks and choices."""
+
+_WARP_BYTES: Final = 28
+"""Per pixel of a warped block: places, weights and the raster's own windows, of all bands together."""
+
+_STEP_BYTES: Final = 64
+"""Per pixel of optional steps of physics: eight float64 planes of one band at the same time."""
+
+_STEP_BAND_BYTES: Final = 8
+"""Per pixel and band of optional steps: the values as floats, before and after."""
+
+_LEFTOVER: Final = 1.15
+"""What is held over what is in use: pages that the allocator keeps for the next unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +82,9 @@ class UnitLoad:
     has_steps: bool = False
     """Whether optional steps of physics run."""
 
+    is_warped: bool = True
+    """Whether a file may lie on another grid than the cube's."""
+
     def __post_init__(self) -> None:
         if min(self.num_bands, self.value_bytes, self.num_scenes, self.read_bytes) < 1 or self.halo_px < 0:
             raise ValueError(f"a unit has bands, scenes and bytes, and no negative halo, got {self}; correct it")
@@ -97,7 +107,7 @@ class Workload:
     """Upper bound of what one process holds: the program, the fixed part and its units."""
 
 
-def unit_load(group: str, bands: Sequence[str], dates: Iterable[Acquisition], recipe: Recipe) -> UnitLoad:
+def unit_load(group: str, bands: Sequence[str], dates: Iterable[Acquisition], *, recipe: Recipe, epsg: int) -> UnitLoad:
     """Returns what a pixel of a group costs, from what items say; files are not opened.
 
     Args:
@@ -105,19 +115,19 @@ def unit_load(group: str, bands: Sequence[str], dates: Iterable[Acquisition], re
         bands: Bands of the group.
         dates: Those to be written.
         recipe: Optional steps of physics.
+        epsg: Code of the grid's CRS.
     """
     members = [date.scenes for date in dates]
     steps = recipe.steps(group)
-    stated = [
-        asset.data_type for scenes in members for scene in scenes for asset in scene.assets if asset.band in bands
-    ]
+    assets = [asset for scenes in members for scene in scenes for asset in scene.assets if asset.band in bands]
     return UnitLoad(
         num_bands=len(bands),
         value_bytes=GROUP_SPECS[cast("Group", group)].dtype.itemsize,
         num_scenes=max(map(len, members)),
-        read_bytes=max((_stored_bytes(name) for name in stated), default=_READ_BYTES),
+        read_bytes=max((_stored_bytes(asset.data_type) for asset in assets), default=_READ_BYTES),
         halo_px=halo_of(steps),
         has_steps=bool(steps),
+        is_warped=any(asset.epsg != epsg for asset in assets),
     )
 
 
@@ -138,17 +148,20 @@ def unit_bytes(load: UnitLoad, height: int, width: int) -> int:
         width: Columns, likewise.
     """
     pixels = (height + 2 * load.halo_px) * (width + 2 * load.halo_px)
-    decoded = (height + 2 * load.halo_px + _DECODE_TILE_PX) * (width + 2 * load.halo_px + _DECODE_TILE_PX)
-    read = load.num_bands * load.read_bytes * pixels
-    raster = decoded * (load.read_bytes + _MASK_BYTES)
-    layer = load.num_bands * (load.value_bytes + _MASK_BYTES) * pixels
-    temporaries = (_FLOAT_TEMPORARIES + _STEP_TEMPORARIES * load.has_steps) * _FLOAT_BYTES * pixels
-    steps = load.num_bands * _FLOAT_BYTES * pixels * load.has_steps
-    mosaic = (layer + _PLANE_BYTES * pixels) * (load.num_scenes > 1)
-    encoded = load.num_bands * load.value_bytes * height * width
-    converting = read + layer + max(raster, temporaries + steps)
-    writing = layer + encoded
-    return max(converting, writing) + mosaic + _PLANE_BYTES * pixels
+    # read, converted and encoded values of all bands: what is let go of early is not given back at once
+    per_pixel = load.num_bands * (load.read_bytes + 2 * load.value_bytes) + _PLANE_BYTES
+    if load.num_scenes > 1:
+        per_pixel += load.num_bands * load.value_bytes + _MOSAIC_BYTES
+    if load.is_warped:
+        per_pixel += _WARP_BYTES
+    if load.has_steps:
+        per_pixel += _STEP_BYTES + load.num_bands * _STEP_BAND_BYTES
+    return math.ceil(_LEFTOVER * per_pixel * pixels)
+
+
+def fixed_bytes(load: UnitLoad) -> int:
+    """Returns an upper bound of what a process holds besides its program and its units, in bytes."""
+    return FIXED_BYTES + load.num_scenes * KEPT_BYTES
 
 
 def plan_workload(load: UnitLoad, *, shape: tuple[int, int], chunk: int, crew: CrewShape, memory: int) -> Workload:
@@ -166,7 +179,8 @@ def plan_workload(load: UnitLoad, *, shape: tuple[int, int], chunk: int, crew: C
     Raises:
         CubeError: Not one unit of one chunk fits.
     """
-    rest = memory - PROGRAM_BYTES - FIXED_BYTES
+    base = PROGRAM_BYTES + fixed_bytes(load)
+    rest = memory - base
     sides = [chunk * count for count in range(max(1, UNIT_SIDE_PX // chunk), 0, -1)]
     while len(sides) > 1 and _num_units(shape, sides[0]) < 2 * crew.num_processes * crew.threads_each:
         sides.pop(0)
@@ -174,7 +188,7 @@ def plan_workload(load: UnitLoad, *, shape: tuple[int, int], chunk: int, crew: C
     fitting = next(((one, cost) for one, cost in costs if cost * crew.threads_each <= rest), costs[-1])
     slots = min(crew.threads_each, rest // fitting[1])
     if slots < 1:
-        least = PROGRAM_BYTES + FIXED_BYTES + costs[-1][1]
+        least = base + costs[-1][1]
         raise CubeError(
             f"cube.memory must hold one unit of one chunk in each process, {readable(least)} for chunks of {chunk} "
             f"pixels with {load.num_bands} bands, got {readable(memory)} a process; allow more memory, take fewer "
@@ -184,7 +198,7 @@ def plan_workload(load: UnitLoad, *, shape: tuple[int, int], chunk: int, crew: C
         side=fitting[0],
         slots_each=slots,
         unit_bytes=fitting[1],
-        process_bytes=PROGRAM_BYTES + FIXED_BYTES + slots * fitting[1],
+        process_bytes=base + slots * fitting[1],
     )
 
 

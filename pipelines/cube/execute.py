@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -178,6 +179,7 @@ def _write(
             chunk=max(array_of(group, "valid").chunks[-2:]),
             retry=execution.retry,
             read_policy=read_policy(),
+            token=uuid.uuid4().hex,
         )
         units = units_of(
             job,

@@ -74,7 +74,7 @@ def workloads_of(
         dates.setdefault(date.group, []).append(date)
     return {
         group: plan_workload(
-            unit_load(group, configuration.bands[group], members, options.recipe),
+            unit_load(group, configuration.bands[group], members, recipe=options.recipe, epsg=configuration.grid.epsg),
             shape=configuration.grid.shape,
             chunk=held.get(group, min(options.chunk, max(configuration.grid.shape))),
             crew=shape,

@@ -14,12 +14,13 @@ import xarray as xr
 from made_scenes import GRID, digital_numbers, optical_scene, radar_scene, scene_set, truncate
 
 from pipelines.cube import BuildOptions, CubeError, build_cube, open_cube
-from pipelines.cube.budget import FIXED_BYTES, PROGRAM_BYTES, UnitLoad, unit_bytes
+from pipelines.cube.budget import PROGRAM_BYTES, UnitLoad, fixed_bytes, unit_bytes
 from pipelines.cube.cluster import ClusterCrew
 from pipelines.cube.store import open_store
 
 ROOT = Path(__file__).resolve().parents[2]
-ONE_UNIT = PROGRAM_BYTES + FIXED_BYTES + unit_bytes(UnitLoad(num_bands=2, value_bytes=4, num_scenes=2), 16, 16)
+PAIR = UnitLoad(num_bands=2, value_bytes=4, num_scenes=2)
+ONE_UNIT = PROGRAM_BYTES + fixed_bytes(PAIR) + unit_bytes(PAIR, 16, 16)
 TILED = {"tiled": True, "blockxsize": 16, "blockysize": 16}
 
 
