@@ -7,13 +7,16 @@ into the date's lineage. A date is never rewritten without a scene that it holds
 
 from __future__ import annotations
 
+import bisect
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from catalogs.resolve import same_acquisitions
+from catalogs.resolve import SAME_TAKE, same_acquisitions
 from catalogs.scenes import SceneOutcome
+from pipelines.cube.acquisition import ONE_PASS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -103,6 +106,7 @@ def plan_build(wanted: Iterable[Acquisition], stored: Mapping[str, tuple[StoredD
     left_out: list[SceneOutcome] = []
     for group, acquisitions in by_group.items():
         held = stored.get(group, ())
+        index = _Index(held)
         older = _outranked([scene for date in acquisitions for scene in date.scenes], held)
         left_out += older.values()
         for acquisition in acquisitions:
@@ -112,19 +116,40 @@ def plan_build(wanted: Iterable[Acquisition], stored: Mapping[str, tuple[StoredD
                     rest = rest.without(scene.id)
             if rest is None:
                 continue
-            if is_settled(rest, held):
+            near = index.near(rest)
+            if is_settled(rest, near):
                 settled.update(rest.ids)
                 continue
             try:
-                place(rest.time_us, rest.scenes, held)
+                place(rest.time_us, rest.scenes, near)
                 dates.append(rest)
             except HeldBack as refusal:
-                left_out += held_back(rest, held, str(refusal))
+                left_out += held_back(rest, near, str(refusal))
     return BuildPlan(
         dates=tuple(sorted(dates, key=lambda date: (date.time_us, date.group))),
         settled=frozenset(settled),
         left_out=tuple(left_out),
     )
+
+
+class _Index:
+    """Finds the stored dates that an acquisition can have to do with."""
+
+    def __init__(self, stored: Sequence[StoredDate]) -> None:
+        self._stored = stored
+        self._times = [date.time_us for date in stored]
+        self._by_id: dict[str, list[int]] = defaultdict(list)
+        for number, date in enumerate(stored):
+            for scene_id in date.scene_ids:
+                self._by_id[scene_id].append(number)
+
+    def near(self, acquisition: Acquisition) -> tuple[StoredDate, ...]:
+        """Returns the dates around it and those that share a scene with it, in order."""
+        reach = 2 * (SAME_TAKE + ONE_PASS) // timedelta(microseconds=1)
+        first = bisect.bisect_left(self._times, acquisition.time_us - reach)
+        last = bisect.bisect_right(self._times, acquisition.time_us + reach)
+        shared = (number for scene_id in acquisition.ids for number in self._by_id.get(scene_id, ()))
+        return tuple(self._stored[number] for number in sorted({*range(first, last), *shared}))
 
 
 def is_settled(acquisition: Acquisition, stored: Iterable[StoredDate]) -> bool:

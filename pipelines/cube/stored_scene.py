@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, cast
 
-from catalogs.resolve import resolve
+from catalogs.resolve import SAME_TAKE, resolve
 from catalogs.scenes import Scene
 
 if TYPE_CHECKING:
@@ -45,17 +45,18 @@ class StoredScene:
 
     def outranks(self, other: Scene) -> bool:
         """Returns whether it is a version of the same acquisition at least as new."""
-        if self.scene is None:
-            return False
-        kept, _ = resolve((self.scene,), (other,))
-        return len(kept) == 1 and kept[0] is self.scene
+        return self._winner(other) is self.scene if self.scene is not None else False
 
     def gives_way_to(self, other: Scene) -> bool:
         """Returns whether the other is a newer version of the same acquisition."""
-        if self.scene is None:
-            return False
+        return self._winner(other) is other
+
+    def _winner(self, other: Scene) -> Scene | None:
+        """Returns the version to keep of two of one acquisition, None where they are of two."""
+        if self.scene is None or (abs(self.scene.time - other.time) > SAME_TAKE and self.id != other.id):
+            return None  # the usual case, told without looking at names and footprints
         kept, _ = resolve((self.scene,), (other,))
-        return len(kept) == 1 and kept[0] is other
+        return kept[0] if len(kept) == 1 else None
 
 
 def scene_record(scene: Scene) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Dates, and what is left to do: pure values."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -92,6 +93,70 @@ def test_a_date_goes_to_its_place_and_loses_nothing_else(times, late, shared):
     assert kept == [i for i, old in enumerate(stored) if old.scene_ids[0] not in ours]
     placed = [late if index is None else stored[index].time_us for index in order]
     assert placed == sorted(set(placed))
+
+
+@given(
+    stored_days=st.lists(st.integers(0, 40), unique=True, max_size=12),
+    wanted_days=st.lists(st.integers(0, 40), unique=True, max_size=12),
+    newer=st.booleans(),
+)
+def test_a_plan_is_what_looking_at_every_stored_date_gives(stored_days, wanted_days, newer):
+    """Dates far apart are not compared: the answer must be as if they were."""
+    baseline = "05.00" if newer else "02.14"
+
+    def on(day, prefix, baseline):
+        scene = at(f"{prefix}{day}", 10 * day, processing_baseline=baseline)
+        return replace(scene, tile="31UFS")
+
+    old = [on(day, "s", "02.14") for day in sorted(stored_days)]
+    records = [{scene.id: {RECORD_KEY: scene_record(scene)}} for scene in old]
+    stored = tuple(
+        StoredDate(time_us=microseconds(scene.time), scenes=(stored_scene(scene.id, record, ""),))
+        for scene, record in zip(old, records, strict=True)
+    )
+    wanted = [Acquisition(group="s2", scenes=(on(day, "w", baseline),)) for day in sorted(wanted_days)]
+
+    plan = plan_build(wanted, {"s2": stored})
+
+    free = set(wanted_days) - set(stored_days)
+    expected = set(wanted_days) if newer else free
+    assert {scene_id for date in plan.dates for scene_id in date.ids} == {f"w{day}" for day in expected}
+    assert {outcome.id for outcome in plan.left_out} == {f"w{day}" for day in set(wanted_days) - expected}
+    for date in plan.dates:
+        order = place(date.time_us, date.scenes, stored).order
+        day = int(date.ids[0][1:])
+        assert order == tuple(
+            None if number is None else number
+            for number in [
+                *(i for i, d in enumerate(sorted(stored_days)) if d < day),
+                None,
+                *(i for i, d in enumerate(sorted(stored_days)) if d > day),
+            ]
+        )
+
+
+def test_planning_grows_with_the_number_of_dates_not_with_its_square(monkeypatch):
+    """Counted, not timed: how often two scenes are compared by name and place."""
+    from pipelines.cube import stored_scene as module
+
+    compared = []
+    resolve = module.resolve
+    monkeypatch.setattr(module, "resolve", lambda *both: compared.append(both) or resolve(*both))
+
+    def scenes(number, prefix, baseline):
+        return [replace(at(f"{prefix}{i}", 720 * i, processing_baseline=baseline), tile="31UFS") for i in range(number)]
+
+    for number in (20, 40):
+        compared.clear()
+        stored = tuple(
+            StoredDate(
+                time_us=microseconds(s.time), scenes=(stored_scene(s.id, {s.id: {RECORD_KEY: scene_record(s)}}, ""),)
+            )
+            for s in scenes(number, "s", "02.14")
+        )
+        wanted = [Acquisition(group="s2", scenes=(scene,)) for scene in scenes(number, "w", "05.00")]
+        assert len(plan_build(wanted, {"s2": stored}).dates) == number
+        assert len(compared) <= 3 * number
 
 
 def test_an_acquisition_without_scenes_cannot_be():
