@@ -114,8 +114,7 @@ class Stack:
         """STAC items with all that the peers ask for: projection and raster extension."""
         import pystac
 
-        bounds = self.grid.footprint_wgs84()
-        ring = [list(point) for point in bounds[0]] if len(bounds) == 1 else [list(point) for point in bounds]
+        ring = [list(point) for point in self.grid.footprint_wgs84()]
         longitudes, latitudes = zip(*ring, strict=True)
         bbox = [min(longitudes), min(latitudes), max(longitudes), max(latitudes)]
         affine = list(self.transform)[:6]
@@ -153,10 +152,15 @@ class Stack:
         return found
 
     def write(self):
-        """Writes the COGs."""
+        """Writes one COG and links the others to it: each is a file of its own to whoever reads it."""
         folder = self.folder / self.kind
         folder.mkdir(parents=True, exist_ok=True)
-        ground = _ground(self.size)
+        ground, rng = _ground(self.size), np.random.default_rng(0)
+        if self.group == "s2":
+            pixels = (ground + rng.normal(0, 7, ground.shape)).clip(1, 20000).astype("uint16")
+        else:
+            pixels = (np.exp(ground / 1500) * 0.02 * rng.gamma(4.4, 1 / 4.4, ground.shape)).astype("float32")
+        hrefs = [self.href(date, band) for date in range(self.num_dates) for band in self.bands]
         profile = {
             "driver": "COG",
             "count": 1,
@@ -172,14 +176,10 @@ class Stack:
             "overviews": "NONE",
             "num_threads": 2,
         }
-        for number, (date, band) in enumerate((d, b) for d in range(self.num_dates) for b in self.bands):
-            rng = np.random.default_rng(number)
-            if self.group == "s2":
-                pixels = (ground + rng.normal(0, 7, ground.shape)).clip(1, 20000).astype("uint16")
-            else:
-                pixels = (np.exp(ground / 1500) * 0.02 * rng.gamma(4.4, 1 / 4.4, ground.shape)).astype("float32")
-            with rasterio.open(self.href(date, band), "w", **profile) as file:
-                file.write(pixels, 1)
+        with rasterio.open(hrefs[0], "w", **profile) as file:
+            file.write(pixels, 1)
+        for href in hrefs[1:]:
+            Path(href).hardlink_to(hrefs[0])
 
 
 def _ground(size):

@@ -164,10 +164,60 @@ def physics_share(stack, target, threads):
     return {"physics": sum(spent), "whole": time.process_time() - before}
 
 
+def memory(stack, target, threads):
+    """Peak memory of a build over what importing it costs, in a fresh process."""
+    import odc.geo  # noqa: F401
+    import rasterio  # noqa: F401
+
+    import pipelines.cube.build
+    import pipelines.cube.source
+    import pipelines.cube.window_read  # noqa: F401
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    ours(stack, target, threads)
+    return {
+        "import_mb": before / 1024,
+        "build_mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024,
+    }
+
+
+def planning(stack, target, threads):
+    """Seconds to plan 2,000 items of 12 bands over a tile of 100 km: dates, costs and every unit of work."""
+    from dataclasses import replace
+    from datetime import timedelta
+
+    from pipelines.cube import BuildOptions
+    from pipelines.cube.forecast import forecast_cube
+    from pipelines.cube.plan import plan_build
+    from pipelines.cube.unit import plan_units
+    from pipelines.cube.wanted import dates_by_group
+
+    template = stack.scene_set()
+    scene, grid = template.scenes[0], replace(stack.grid, width=10980, height=10980)
+    names = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
+    assets = tuple(replace(scene.assets[0], band=name) for name in names)
+    moments = [scene.time + timedelta(days=number) for number in range(2000)]
+    scenes = tuple(
+        replace(scene, id=f"scene-{number}", time=time, time_start=time, time_end=time, assets=assets)
+        for number, time in enumerate(moments)
+    )
+    scene_set = replace(template, scenes=scenes)
+    options = BuildOptions(num_threads=threads, bands_s2=names)
+    start, cpu = time.perf_counter(), time.process_time()
+    forecast = forecast_cube(scene_set, grid, target, options=options)
+    plan = plan_build([d for dates in dates_by_group(scene_set.scenes).values() for d in dates], {})
+    side = round((grid.height * grid.width * len(plan.dates) / forecast.num_units) ** 0.5)
+    units = sum(
+        len(plan_units(date.group, index, shape=grid.shape, chunk=options.chunk, side=side))
+        for index, date in enumerate(plan.dates)
+    )
+    return {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu, "units": units}
+
+
 CALLS = {
     call.__name__: call
     for call in (
-        limit, ours, stackstac_documented, stackstac_tuned, odc_documented, odc_tuned, physics_share,
+        limit, ours, stackstac_documented, stackstac_tuned, odc_documented, odc_tuned, physics_share, memory, planning,
     )
 }  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Whole chunks written as Zarr would, encoded in the thread that made them.
 
 zarr-python hands every chunk to its event loop and on to a pool of threads, which costs half as much again as the
-compression itself (16-bit images, blosc-zstd level 1). Here a worker compresses its own chunks and stores them together.
+compression itself (16-bit images, blosc-zstd level 1). Here a worker compresses its chunks and stores them together.
 The bytes are those of zarr-python, and so is the rule that a chunk of nothing but the fill value is not stored.
 """
 
@@ -69,20 +69,20 @@ class ChunkWriter:
             values: As many dims as the array; ends on an edge between chunks or at the end of the array.
         """
         assert all(place % size == 0 for place, size in zip(start, self.shape, strict=True)), (start, self.shape)
+        room = np.empty(self.shape, dtype=self.array.dtype)
         counts = [range(math.ceil(length / size)) for length, size in zip(values.shape, self.shape, strict=True)]
         for number in itertools.product(*counts):
             part = values[tuple(slice(i * size, (i + 1) * size) for i, size in zip(number, self.shape, strict=True))]
             chunk = tuple(place // size + i for place, size, i in zip(start, self.shape, number, strict=True))
             key = f"{self.array.path}/{self.array.metadata.encode_chunk_key(chunk)}"
-            yield key, None if self._is_empty(part) else bytes(self.codec.encode(self._whole(part)))
+            yield key, None if self._is_empty(part) else bytes(self.codec.encode(self._whole(part, room)))
 
-    def _whole(self, part: NDArray[Any]) -> NDArray[Any]:
-        """Returns a chunk in memory order; one at the end of the array is filled up."""
-        if part.shape == self.shape:
-            return np.ascontiguousarray(part, dtype=self.array.dtype)
-        whole = np.full(self.shape, self.fill, dtype=self.array.dtype)
-        whole[tuple(slice(length) for length in part.shape)] = part
-        return whole
+    def _whole(self, part: NDArray[Any], room: NDArray[Any]) -> NDArray[Any]:
+        """Returns a chunk in memory order, in `room`; one at the end of the array is filled up."""
+        if part.shape != self.shape:
+            room.fill(self.fill)
+        room[tuple(slice(length) for length in part.shape)] = part
+        return room
 
     def _is_empty(self, part: NDArray[Any]) -> bool:
         """Returns whether every value is the fill value; a look at the first tells most chunks."""
