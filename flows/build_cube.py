@@ -58,6 +58,7 @@ def build_options(config: RegionConfig, *, run_id: str = "") -> BuildOptions:
         bands_vhr=config.bands.vhr,
         bands_slc=config.bands.slc,
         chunk=config.cube.chunk,
+        reader=config.cube.reader,
         recipe=recipe_of(config),
         coregister=coregister_options(config),
         on_contradiction=config.radiometry.on_contradiction,

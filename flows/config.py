@@ -97,6 +97,10 @@ class CubeConfig(_Frozen):
     """How the cube is cut on disk, and who builds it with how much memory."""
 
     chunk: int = Field(default=512, ge=16, le=4096, description="Edge of a stored chunk, pixels.")
+    reader: Literal["windows", "stackstac"] = Field(
+        default="windows",
+        description="Who reads rasters: windows, whole tiles and one warp for all bands; stackstac, the second opinion.",
+    )
     cluster: str = Field(
         default="threads",
         description="Who builds: threads, local (processes of this machine), or tcp://host:port of a Dask scheduler.",

@@ -114,6 +114,7 @@ def _execution(
             chunk=options.chunk,
             recipe=options.recipe,
             on_contradiction=options.on_contradiction,
+            reader=options.reader,
         )
 
     root = run.store.root()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
@@ -24,13 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from catalogs.scenes import Asset
+    from pipelines.cube.options import ReaderName
     from pipelines.cube.raster_geometry import RasterGeometry
     from pipelines.grid import Block, TargetGrid
 
     Pixels: TypeAlias = NDArray[np.integer] | NDArray[np.floating]
-
-ReaderName = Literal["windows", "stackstac"]
-READERS: tuple[ReaderName, ...] = get_args(ReaderName)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +87,7 @@ class LazyScene:
     """By band."""
 
     reader: BlockReader
+    reader_name: ReaderName
 
     def read(self, block: Block) -> dict[str, Pixels]:
         """Returns the pixels of a block by band, each of its plane's dtype; not to be written to.
@@ -157,10 +156,10 @@ def open_scene(
     if reader == "windows":
         from pipelines.cube.window_read import WindowReader
 
-        return LazyScene(scene_id=scene_id, planes=planes, reader=WindowReader.of(planes, grid))
+        return LazyScene(scene_id=scene_id, planes=planes, reader=WindowReader.of(planes, grid), reader_name=reader)
     placed = [band for band, plane in planes.items() if plane.geometry is not None]
     if placed:
         raise ValueError(f"stackstac reads rasters with an affine transform, {scene_id} {placed} has none; use windows")
     from pipelines.cube.lazy_stack import StackReader
 
-    return LazyScene(scene_id=scene_id, planes=planes, reader=StackReader.of(planes, grid, chunk))
+    return LazyScene(scene_id=scene_id, planes=planes, reader=StackReader.of(planes, grid, chunk), reader_name=reader)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from pipelines.cube.recipe import Recipe
 from pipelines.schema import GROUPS
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 CLUSTER: Final = re.compile(r"threads|local|(tcp|tls)://[^\s/:]+:\d{1,5}")
 """What `BuildOptions.cluster` may be."""
+
+ReaderName = Literal["windows", "stackstac"]
+READERS: Final[tuple[ReaderName, ...]] = get_args(ReaderName)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,10 @@ class BuildOptions:
 
     coregister: CoregisterOptions | None = None
     """What is done about scenes that lie beside the others of their group; None does not look."""
+
+    reader: ReaderName = "windows"
+    """Who reads rasters: `windows`, whole tiles and one warp for all bands, or `stackstac`, the slower second opinion.
+    Warped values of the two may differ in their last step."""
 
     chunk: int = 512
     """Side of a stored chunk in pixels; a smaller grid is one chunk. An existing cube keeps its own."""
@@ -88,6 +95,8 @@ class BuildOptions:
             raise ValueError(
                 f"on_contradiction is quarantine, pixels or metadata, got {self.on_contradiction!r}; choose one"
             )
+        if self.reader not in READERS:
+            raise ValueError(f"reader is one of {', '.join(READERS)}, got {self.reader!r}; choose one")
         if self.chunk < 1 or self.num_threads < 1:
             raise ValueError(f"chunk and num_threads are at least 1, got {self.chunk} and {self.num_threads}")
         if not CLUSTER.fullmatch(self.cluster):

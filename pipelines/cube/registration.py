@@ -178,7 +178,9 @@ def moved(source: Source, registration: Registration) -> Source:
         for band, plane in source.lazy.planes.items()
     }
     chunk = max(grid.shape)
-    return dataclasses.replace(source, lazy=open_scene(source.scene.id, planes, grid, chunk=chunk))
+    return dataclasses.replace(
+        source, lazy=open_scene(source.scene.id, planes, grid, chunk=chunk, reader=source.lazy.reader_name)
+    )
 
 
 def _moved_plane(plane: Plane, grid: TargetGrid, registration: Registration, meaning: Meaning) -> Plane:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pipelines.cube.grd_scene import GrdScene
     from pipelines.cube.layer import Layer
     from pipelines.cube.load import Pixels
+    from pipelines.cube.options import ReaderName
     from pipelines.cube.verdict import OnContradiction
     from pipelines.grid import Block, TargetGrid
     from pipelines.schema import Group
@@ -150,6 +151,7 @@ def prepare(
     chunk: int,
     recipe: Recipe = Recipe(),  # noqa: B008 frozen
     on_contradiction: OnContradiction = "quarantine",
+    reader: ReaderName = "windows",
 ) -> Source:
     """Returns a scene ready to be read: its rule decided from the item, its headers read.
 
@@ -161,6 +163,7 @@ def prepare(
         chunk: Side of a lazy chunk in pixels.
         recipe: Optional steps of physics.
         on_contradiction: What to do where the pixels contradict the radiometric rule.
+        reader: Who reads the rasters.
 
     Raises:
         Skipped: `missing_asset` where it carries none of the bands, `uncalibrated`, `outside`,
@@ -188,7 +191,7 @@ def prepare(
         lazy = (
             conversion.reader
             if isinstance(conversion, GrdConversion)
-            else open_scene(scene.id, planes, grid, chunk=chunk)
+            else open_scene(scene.id, planes, grid, chunk=chunk, reader=reader)
         )
     except Contradicted as error:
         raise Skipped("quarantined", str(error)) from error

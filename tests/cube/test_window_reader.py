@@ -386,3 +386,19 @@ def test_the_grid_of_a_date_may_lie_beside_a_raster(tmp_path):
     far = TargetGrid(epsg=32631, resolution=10.0, x_min=364000.0, y_max=5312000.0, width=40, height=30)
     assert not scene(plane(href, grid=far), grid=far).read(whole_of(far))["B02"].any()
     assert not scene(plane(href, grid=GRID), grid=GRID).read(whole_of(GRID))["B02"].any()
+
+
+def test_a_build_reads_by_the_reader_that_is_named(tmp_path):
+    from made_scenes import optical_scene, scene_set
+
+    from pipelines.cube import BuildOptions, build_cube, open_cube
+
+    found = scene_set(optical_scene(tmp_path, "a"))
+    cubes = []
+    for name in ("windows", "stackstac"):
+        build_cube(found, GRID, tmp_path / name, options=BuildOptions(reader=name))
+        cubes.append(open_cube(tmp_path / name).load())
+    np.testing.assert_array_equal(cubes[0].reflectance, cubes[1].reflectance)
+    np.testing.assert_array_equal(cubes[0].reason, cubes[1].reason)
+    with pytest.raises(ValueError, match="windows, stackstac"):
+        BuildOptions(reader="rasterio")
