@@ -99,7 +99,7 @@ class CubeConfig(_Frozen):
     chunk: int = Field(default=512, ge=16, le=4096, description="Edge of a stored chunk, pixels.")
     reader: Literal["windows", "stackstac"] = Field(
         default="windows",
-        description="Who reads rasters: windows, whole tiles and one warp for all bands; stackstac, the second opinion.",
+        description="Who reads rasters: windows, whole tiles and one warp for all bands; stackstac, second opinion.",
     )
     cluster: str = Field(
         default="threads",
