@@ -1,11 +1,13 @@
 """The median of the usable observations of a period, band by band.
 
-Missing values are set to infinity and sorted to the end, so that one sort serves all pixels. `numpy.nanmedian` takes 3
-to 9 times as long (4 to 24 dates, one thread).
+Missing values are set to infinity and sorted to the end, so that one sort serves all pixels. Few dates are sorted by
+exchanging whole planes, which the processor does for many pixels at once. `numpy.nanmedian` takes 5 to 7 times as long
+(4 to 24 dates, one thread).
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 
 STRIP_VALUES: Final = 1 << 18
 """Values that are sorted at once: a megabyte, so that the planes of a strip stay in the processor's cache."""
+
+
+MOST_EXCHANGED: Final = 24
+"""Dates up to which exchanging planes is faster than sorting pixel by pixel."""
 
 
 def median(values: NDArray[np.float32], usable: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -43,7 +49,7 @@ def median(values: NDArray[np.float32], usable: NDArray[np.bool_]) -> NDArray[np
 def _median(values: NDArray[np.float32], usable: NDArray[np.bool_]) -> NDArray[np.float32]:
     taken = usable & ~np.isnan(values)
     ordered = np.where(taken, values, np.float32(np.inf))
-    ordered.sort(axis=0)
+    _sort(ordered)
     count = taken.sum(axis=0, dtype=np.int16)
     lower = np.take_along_axis(ordered, (np.maximum(count, 1) - 1)[np.newaxis] // 2, axis=0)[0]
     upper = np.take_along_axis(ordered, np.minimum(count // 2, values.shape[0] - 1)[np.newaxis], axis=0)[0]
@@ -51,3 +57,39 @@ def _median(values: NDArray[np.float32], usable: NDArray[np.bool_]) -> NDArray[n
     upper[count == 0] = np.nan
     middle: NDArray[np.float32] = lower + (upper - lower) * np.float32(0.5)
     return middle
+
+
+def _sort(planes: NDArray[np.float32]) -> None:
+    """Sorts along time, in place."""
+    if len(planes) > MOST_EXCHANGED:
+        planes.sort(axis=0)
+        return
+    smaller = np.empty_like(planes[0])
+    for first, second in exchanges(len(planes)):
+        np.minimum(planes[first], planes[second], out=smaller)
+        np.maximum(planes[first], planes[second], out=planes[second])
+        planes[first] = smaller
+
+
+@cache
+def exchanges(count: int) -> tuple[tuple[int, int], ...]:
+    """Returns which places to compare, and to exchange where out of order, so that any numbers end up sorted.
+
+    Merge exchange: Batcher 1968, Sorting networks and their applications, doi:10.1145/1468075.1468121; Knuth, The Art
+    of Computer Programming 3, section 5.2.2, algorithm M.
+
+    Args:
+        count: How many numbers, at least 0.
+    """
+    pairs = []
+    top = 1 << max(0, (count - 1).bit_length() - 1)
+    span = top
+    while span:
+        step, remainder, distance = top, 0, span
+        while True:
+            pairs += [(low, low + distance) for low in range(count - distance) if low & span == remainder]
+            if step == span:
+                break
+            step, remainder, distance = step // 2, span, step - span
+        span //= 2
+    return tuple(pairs)

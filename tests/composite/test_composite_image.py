@@ -1,5 +1,7 @@
 """Composites against the obvious: one pixel at a time, by numpy's own functions."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from pipelines.composite.best_pixel import best_pixel, cloud_distance
 from pipelines.composite.image import NO_SOURCE, Observations, composite_image, least_bad
 from pipelines.composite.mean import mean
-from pipelines.composite.median import median
+from pipelines.composite.median import exchanges, median
 from pipelines.composite.medoid import medoid
 from pipelines.composite.options import CompositeOptions, Weights
 from pipelines.schema import Reason
@@ -46,6 +48,26 @@ def test_the_median_is_that_of_each_pixel(stack):
             assert seen[band, row, col] == pytest.approx(np.median(here.astype(np.float64)), rel=1e-6, abs=1e-7)
         else:
             assert np.isnan(seen[band, row, col])
+
+
+@pytest.mark.parametrize("count", range(13))
+def test_exchanges_sort_all_zeros_and_ones_and_so_any_numbers(count):
+    """Knuth 5.3.4, theorem Z: what sorts every sequence of zeros and ones sorts every sequence."""
+    places = np.array(list(itertools.product((0, 1), repeat=count)), dtype=np.int8).reshape(2**count, count)
+    expected = np.sort(places, axis=1)
+    for first, second in exchanges(count):
+        assert 0 <= first < second < count
+        places[:, [first, second]] = np.sort(places[:, [first, second]], axis=1)
+    np.testing.assert_array_equal(places, expected)
+
+
+@pytest.mark.parametrize("count", [13, 24, 25, 40])
+def test_many_dates_have_the_median_of_numpy(count):
+    rng = np.random.default_rng(count)
+    values = rng.random((count, 1, 9, 11), dtype=np.float32)
+    usable = rng.random((count, 9, 11)) > 0.4
+    expected = np.nanmedian(np.where(usable[:, None], values, np.nan), axis=0)
+    np.testing.assert_allclose(median(values, usable), expected, rtol=1e-6)
 
 
 @settings(deadline=None)
