@@ -8,7 +8,9 @@ The bytes are those of zarr-python, and so is the rule that a chunk of nothing b
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
+import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -75,7 +77,14 @@ class ChunkWriter:
             part = values[tuple(slice(i * size, (i + 1) * size) for i, size in zip(number, self.shape, strict=True))]
             chunk = tuple(place // size + i for place, size, i in zip(start, self.shape, number, strict=True))
             key = f"{self.array.path}/{self.array.metadata.encode_chunk_key(chunk)}"
-            yield key, None if self._is_empty(part) else bytes(self.codec.encode(self._whole(part, room)))
+            yield key, None if self._is_empty(part) else self._encoded(part, room)
+
+    def _encoded(self, part: NDArray[Any], room: NDArray[Any]) -> bytes:
+        first = part.flat[0]
+        if part.shape == self.shape and first == part.flat[-1] and (part == first).all():
+            # flags mostly: a clear sky, no mask
+            return _constant(json.dumps(self.codec.get_config()), self.shape, first.dtype, first.tobytes())
+        return bytes(self.codec.encode(self._whole(part, room)))
 
     def _whole(self, part: NDArray[Any], room: NDArray[Any]) -> NDArray[Any]:
         """Returns a chunk in memory order, in `room`; one at the end of the array is filled up."""
@@ -89,6 +98,15 @@ class ChunkWriter:
         if part.dtype.kind in "fc" and np.isnan(self.fill):
             return bool(np.isnan(part.flat[0]) and np.isnan(part).all())
         return bool(part.flat[0] == self.fill and (part == self.fill).all())
+
+
+@functools.lru_cache(maxsize=64)
+def _constant(codec: str, shape: tuple[int, ...], dtype: np.dtype, value: bytes) -> bytes:
+    """Returns the bytes of a chunk that holds one value throughout."""
+    settings = json.loads(codec)
+    settings.pop("id")
+    whole = np.full(shape, np.frombuffer(value, dtype=dtype)[0], dtype=dtype)
+    return bytes(Blosc(**settings).encode(whole))
 
 
 def write_chunks(store: Store, chunks: Iterable[tuple[str, bytes | None]]) -> None:

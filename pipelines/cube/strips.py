@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pipelines.cube.load import Pixels
     from pipelines.cube.source import Conversion
 
-STRIP_PX: Final = 1 << 16
-"""Pixels of a strip: four bands of 16 bits and their flags fit a second-level cache, and no page is touched twice."""
+STRIP_PX: Final = 1 << 17
+"""Pixels of a strip: a band of 16 bits and its flags fit a second-level cache, and no fresh page is touched."""
 
 
 def convert_in_strips(conversion: Conversion, pixels: Mapping[str, Pixels], shape: tuple[int, int]) -> Layer:

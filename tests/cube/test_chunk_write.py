@@ -26,6 +26,7 @@ def values_of(dtype, shape):
     values = rng.integers(0, 200, shape).astype(dtype)
     values[..., :32, :32] = FILLS[dtype]  # chunks of nothing but the fill value
     values[..., 40, 40] = FILLS[dtype]
+    values[0, 1, 32:64, :32] = 9  # one of another constant
     return values
 
 
