@@ -58,6 +58,11 @@ class Plane:
         return 0.0 if declared is None or not self._holds(declared) else float(declared)
 
     @property
+    def stored_nodata(self) -> float | None:
+        """Number that stands for nothing among the pixels as they are read: NaN aside, in floats the item's alone."""
+        return self.asset.nodata if self.dtype.kind == "f" else self.fill
+
+    @property
     def declared_nodata(self) -> float | None:
         """The item's nodata where the raster's type can hold it, for a file that has none of its own."""
         nodata = self.asset.nodata

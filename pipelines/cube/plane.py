@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
+from catalogs.sensors import load_sensor
 from pipelines.cube.errors import ReadFailed
 from pipelines.cube.load import Plane, read_header
 from pipelines.cube.resampling import choose_resampling
@@ -17,8 +19,11 @@ if TYPE_CHECKING:
 def plane_of(scene: Scene, asset: Asset, grid: TargetGrid, meaning: Meaning) -> Plane:
     """Returns a raster and its resampling, decided from its header.
 
+    A plane of classes or bits of which neither item nor file says what stands for nothing takes the fill value of the
+    sensor's facts: beside the plane nothing is known, and a 0 would say in some of them that the pixel is clear.
+
     Args:
-        scene: The scene, for messages.
+        scene: The scene.
         asset: The raster.
         grid: The target.
         meaning: What its numbers are.
@@ -27,6 +32,8 @@ def plane_of(scene: Scene, asset: Asset, grid: TargetGrid, meaning: Meaning) -> 
         ReadFailed: The file cannot be opened, has no single band or no CRS, or holds complex numbers.
     """
     header = read_header(asset, scene.id)
+    if meaning == "class" and asset.nodata is None and header.nodata is None:
+        asset = dataclasses.replace(asset, nodata=load_sensor(scene.sensor).band(asset.band).nodata)
     if meaning == "quantity" and "complex" in header.dtype:
         cause = f"reflectance and power are real numbers, it holds {header.dtype}"
         raise ReadFailed(scene_id=scene.id, href=asset.href, cause=cause, fault="unfit", band=asset.band)

@@ -21,6 +21,7 @@ from pipelines.physics import (
     reasons_from_scl,
     reasons_without_mask,
 )
+from pipelines.physics.radiometry import require_steps
 from pipelines.schema import PACKED_DTYPE, PACKED_FILL, Reason
 
 if TYPE_CHECKING:
@@ -74,16 +75,14 @@ class OpticalConversion:
         for index, band in enumerate(self.bands):
             if band not in pixels:
                 continue
-            plane = pack_reflectance(pixels[band], offset_dn=self.rule.offset_dn, nodata=self._nodata(band))
+            plane = pack_reflectance(
+                pixels[band], offset_dn=self.rule.offset_dn, nodata=self.planes[band].stored_nodata
+            )
             values[index] = plane.packed
             missing.append(plane.nodata)
             if plane.saturated.any():
                 reason[plane.saturated] |= np.uint16(int(Reason.SATURATED))
         return Layer(values=values, reason=reason | missing_bits(np.stack(missing)))
-
-    def _nodata(self, band: str) -> float | None:
-        plane = self.planes[band]
-        return plane.asset.nodata if plane.dtype.kind == "f" else plane.fill
 
     def _mask(self, pixels: Mapping[str, Pixels], shape: tuple[int, int]) -> NDArray[np.uint16]:
         if MASK_BAND not in pixels:
@@ -116,7 +115,11 @@ def prepare_optical(scene: Scene, bands: tuple[str, ...], grid: TargetGrid) -> O
         ReadFailed: A raster cannot be opened.
     """
     rule = decide_rule(scene)
-    planes = {asset.band: plane_of(scene, asset, grid, "quantity") for asset in wanted_assets(scene, bands)}
+    planes = {}
+    for asset in wanted_assets(scene, bands):
+        plane = plane_of(scene, asset, grid, "quantity")
+        require_steps(scene, asset, plane.header.dtype)
+        planes[asset.band] = plane
     mask = scene.asset(MASK_BAND)
     if mask is not None:
         planes[MASK_BAND] = plane_of(scene, mask, grid, "class")

@@ -66,7 +66,7 @@ class RadarConversion:
                 continue
             plane = self.planes[band]
             try:
-                values[index] = to_power(pixels[band], self.rules[band], nodata=plane.asset.nodata)
+                values[index] = to_power(pixels[band], self.rules[band], nodata=plane.stored_nodata)
             except ValueError as error:
                 raise ReadFailed(scene_id=self.scene_id, href=plane.asset.href, cause=str(error)) from error
         carried = [index for index, band in enumerate(self.bands) if band in pixels]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from catalogs.sensors import load_sensor
 from pipelines.cube.errors import ReadFailed
 from pipelines.cube.layer import Layer, missing_bits
 from pipelines.cube.plane import plane_of, wanted_assets
@@ -69,9 +71,10 @@ def prepare_complex(scene: Scene, bands: tuple[str, ...], grid: TargetGrid) -> C
         Uncalibrated: A raster is not complex.
         ReadFailed: A raster cannot be opened, or lies in radar geometry.
     """
-    planes, rules = {}, {}
+    planes, rules, sensor = {}, {}, load_sensor(scene.sensor)
     for asset in wanted_assets(scene, bands):
-        plane = plane_of(scene, asset, grid, "nonlinear")
+        fill = sensor.band(asset.band).nodata if asset.nodata is None else asset.nodata
+        plane = plane_of(scene, dataclasses.replace(asset, nodata=fill), grid, "nonlinear")
         if plane.dtype.kind != "c":
             raise Uncalibrated(
                 f"{asset.band} of a complex image holds complex numbers, {asset.href} holds {plane.header.dtype}; take "

@@ -56,16 +56,13 @@ class StepsConversion:
         missing = np.ones(values.shape, dtype=np.bool_)
         beyond = np.zeros(shape, dtype=np.bool_)
         for index in self._values:
-            steps, missing[index] = _whole_steps(pixels[self.bands[index]], self._nodata(self.bands[index]))
+            band = self.bands[index]
+            steps, missing[index] = _whole_steps(pixels[band], self.planes[band].stored_nodata)
             beyond |= ~missing[index] & ((steps < low) | (steps > high))
             values[index] = np.where(missing[index], spec.fill, np.clip(steps, low, high)).astype(spec.dtype)
         reason = self._mask(pixels, shape)
         reason[beyond] |= np.uint16(int(Reason.SATURATED))
         return Layer(values=values, reason=reason | missing_bits(missing[list(self._values)]))
-
-    def _nodata(self, band: str) -> float | None:
-        plane = self.planes[band]
-        return plane.asset.nodata if plane.dtype.kind == "f" else plane.fill
 
     def _mask(self, pixels: Mapping[str, Pixels], shape: tuple[int, int]) -> NDArray[np.uint16]:
         if not self.masks:

@@ -16,6 +16,7 @@ import numpy as np
 
 from catalogs.sensors import load_sensor
 from pipelines.cube.raster_file import RasterUnreadable, open_raster
+from pipelines.physics.errors import Uncalibrated
 from pipelines.physics.pixels import (
     CIRRUS_BAND,
     CLASS_BAND,
@@ -29,7 +30,7 @@ from pipelines.physics.pixels import (
     offset_of,
     verdict_of,
 )
-from pipelines.physics.radiometry import RadiometricRule, by_pixels
+from pipelines.physics.radiometry import RadiometricRule, by_pixels, require_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -213,6 +214,11 @@ def _open(
         turned = raster.transform.b or raster.transform.d or raster.transform.a <= 0 or raster.transform.e >= 0
         if raster.count != 1 or raster.crs is None or turned:
             failures[band] = "not a north-up raster of one band with a CRS"
+            continue
+        try:
+            require_steps(scene, held[band], raster.dtypes[0] if band != CLASS_BAND else "")
+        except Uncalibrated as error:
+            failures[band] = str(error)
             continue
         rasters[band] = held[band], raster
     if set(rasters) <= {CLASS_BAND}:

@@ -16,9 +16,9 @@ was there, or was taken out). They are told apart by what the ground cannot do:
   its reflectance is 0.0005 to 0.003, and its numbers stand just above 0 or just above 1000.
 - **Undecided** is all the rest, with the reason said.
 
-Only valid numbers count: not the nodata value, not 0, not the saturation value. The thresholds are chosen numbers, held
-against 100 simulated scenes of either convention and against real ones (docs/radiometry.md). The pixels never set a
-scale by themselves; what happens on a contradiction is the caller's configuration.
+Only valid numbers count: not the nodata value (0 where none is declared), not the saturation value. The thresholds are
+chosen numbers, held against 100 simulated scenes of either convention and against real ones (docs/radiometry.md). The
+pixels never set a scale by themselves; what happens on a contradiction is the caller's configuration.
 """
 
 from __future__ import annotations

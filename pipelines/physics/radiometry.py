@@ -91,12 +91,14 @@ def decide_rule(scene: Scene) -> RadiometricRule:
         scene: A scene of a Sentinel-2 collection, L1C or L2A.
 
     Raises:
-        Uncalibrated: No reflectance band, a scale other than 1e-4, an offset that is no whole number of steps or
-            differs between bands, statements that exclude each other, or nothing known.
+        Uncalibrated: No reflectance band, a scale other than 1e-4, floats without a scale, an offset that is no whole
+            number of steps or differs between bands, statements that exclude each other, or nothing known.
     """
     sensor = load_sensor(scene.sensor)
     bands = _reflectance_assets(scene, sensor)
     _check_scale(scene, bands)
+    for asset in bands:
+        require_steps(scene, asset, asset.data_type or "")
     facts = _Facts(
         flag=scene.offset_applied,
         declared_dn=_declared_offset(scene, bands),
@@ -117,6 +119,28 @@ def decide_rule(scene: Scene) -> RadiometricRule:
             "contradictions": _contradictions(facts, offset_dn),
         },
     )
+
+
+def require_steps(scene: Scene, asset: Asset, data_type: str) -> None:
+    """Raises where numbers are of a type that the agency's products do not have and no scale says that they are steps.
+
+    Floats may be reflectance itself and 8 bits a picture: read as steps of 1e-4 both would be black, and the pixels
+    would even bear out that no offset is in them.
+
+    Args:
+        scene: The scene, for the message.
+        asset: A reflectance band.
+        data_type: Of its file, or as the item says it; '' where it does not.
+
+    Raises:
+        Uncalibrated: As above.
+    """
+    strange = data_type.startswith("float") or data_type in ("int8", "uint8")
+    if strange and asset.scale is None:
+        raise Uncalibrated(
+            f"{scene.id} {asset.band} holds {data_type}, Sentinel-2 products hold uint16: its item must declare the "
+            f"scale {PACKED_SCALE}, it declares none; add raster:scale if its numbers are steps of reflectance"
+        )
 
 
 def by_pixels(rule: RadiometricRule, offset_dn: int) -> RadiometricRule:
