@@ -40,8 +40,12 @@ output: out/haspengouw
 # bandpass: false                  # Sentinel-2 reflectance in the bands of Landsat 8 OLI
 # grd: {coefficient: sigma0, noise: remove}      # of Sentinel-1 GRD: or gamma0, beta0 (on the ellipsoid), noise: keep
 # speckle: null                    # e.g. {filter: refined-lee, window: 7, looks: 4.4}; or lee, frost, gamma-map
+# mask: {buffer_m: 0, shadow_buffer_m: 0, cloud_probability: null, probability_replaces: false}   # margins, metres
+# coregister: null                 # e.g. {action: gate, max_shift_m: 5}; or measure, correct
+# composite: null                  # e.g. {period: month, method: median}; or medoid, best-pixel, first-valid, mean
 # inference: {weights: nano, window: 128, stride: 96, chunk: 512, group: 4}
 # land_cover: {min_confidence: 0}  # percent; less sure pixels get no class
 # change: {threshold: null, min_area_px: 1}      # null takes the threshold that the checkpoint was validated with
+# budget: null                     # e.g. {time: 2h, read: 50GB, memory: 8GB}: a run foreseen to need more is refused
 # workers: 2                       # threads that read and that run the model
 """
