@@ -10,6 +10,7 @@ import numpy as np
 import zarr
 
 from pipelines.cube.chunk_bytes import copy_date
+from pipelines.cube.coords import read_values, rewrite
 from pipelines.cube.encoding import (
     GRID_MAPPING,
     axis_attributes,
@@ -88,8 +89,9 @@ def create_group(root: zarr.Group, template: GroupTemplate) -> zarr.Group:
 def stored_dates(group: zarr.Group) -> tuple[StoredDate, ...]:
     """Returns the dates of a group, in order."""
     names = ("time", "scene_ids", "radiometric_evidence", "processing_baseline", "lineage", "read_failures")
+    values = read_values(group, names)
     dates = []
-    for time, ids, told, baselines, lineage, failures in zip(*(values_of(group, name) for name in names), strict=True):
+    for time, ids, told, baselines, lineage, failures in zip(*(values[name] for name in names), strict=True):
         evidence = json.loads(str(told)) if told else {}
         scenes = tuple(stored_scene(scene_id, evidence, str(baselines)) for scene_id in str(ids).split())
         dates.append(StoredDate(time_us=int(time), scenes=scenes, lineage=str(lineage), read_failures=str(failures)))
@@ -130,10 +132,12 @@ def make_room(group: zarr.Group, order: Sequence[int | None]) -> int:
     leftward = [move for move in moves if move[1] < move[0]]
     rightward = [move for move in reversed(moves) if move[1] > move[0]]
     for array in image_arrays(group):
-        array.resize((max(array.shape[0], len(order)), *array.shape[1:]))
+        if array.shape[0] < len(order):
+            array.resize((len(order), *array.shape[1:]))
         for old, new in (*leftward, *rightward):
             copy_date(array, old, array, new)
-        array.resize((len(order), *array.shape[1:]))
+        if array.shape[0] > len(order):
+            array.resize((len(order), *array.shape[1:]))
     return free
 
 
@@ -154,12 +158,12 @@ def write_coords(
         bounds_us: Its bounds, likewise.
         values: PER_TIME_COORDS of the new date.
     """
-    new: dict[str, object] = {"time": time_us, "time_bounds": bounds_us, **values}
-    for name, value in new.items():
-        array, old = array_of(group, name), values_of(group, name)
-        rows = [value if index is None else old[index] for index in order]
-        array.resize((len(order), *array.shape[1:]))
-        array[:] = np.array(rows, dtype=object if name in STRING_COORDS else array.dtype)
+    rewrite(group, order, {"time": time_us, "time_bounds": bounds_us, **values})
+
+
+def set_coord(group: zarr.Group, name: str, index: int, text: str) -> None:
+    """Writes one text along time, of a date that is there."""
+    array_of(group, name)[index : index + 1] = np.array([text], dtype=object)
 
 
 def create_time_coord(group: zarr.Group, name: str, num_dates: int) -> None:
