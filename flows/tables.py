@@ -53,8 +53,23 @@ def summary(report: RunReport) -> str:
         f"read failure: {row.num_units} units of {row.scene} are missing, {row.href}: {row.cause} ({row.fault})"
         for row in report.read_failures
     ]
-    parts += [f"note: {note}" for note in report.notes]
+    parts += [f"note: {note}" for note in merged_notes(report)]
     return "\n".join(parts)
+
+
+def merged_notes(report: RunReport) -> list[str]:
+    """Returns the notes of a run, each text once with the first of the scenes that it is about and their number."""
+    scenes = {row.id for row in report.scenes}
+    told: dict[str, list[str]] = {}
+    for note in report.notes:
+        scene, colon, text = note.partition(": ")
+        about = colon and scene in scenes
+        told.setdefault(text if about else note, []).extend([scene] if about else [])
+    return [text if not about else f"{_some(about)}: {text}" for text, about in told.items()]
+
+
+def _some(scenes: Sequence[str]) -> str:
+    return scenes[0] if len(scenes) == 1 else f"{scenes[0]} and {len(scenes) - 1} more"
 
 
 def _cell(value: object) -> str:

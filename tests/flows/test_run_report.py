@@ -3,6 +3,7 @@ import json
 import pytest
 
 from flows.run_report import ProductRow, ReadFailureRow, RunReport, SceneRow, final_status, write_atomically
+from flows.tables import summary
 
 USED = SceneRow(id="a", collection="s2", outcome="used")
 WRITTEN = ProductRow(name="land-cover", path="p", snapshot="s", state="written")
@@ -77,3 +78,21 @@ def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch):
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_person_reads_each_note_once_with_how_many_scenes_it_is_about():
+    rows = tuple(SceneRow(id=name, collection="s2", outcome="used") for name in ("a", "b", "c"))
+    notes = ("a: warped", "b: warped", "b: without B04", "c: warped", "group vhr feeds no product: none")
+    report = RunReport(
+        status="Completed",
+        region="r",
+        run_id="i",
+        started="t",
+        finished="t",
+        scenes=rows,
+        notes=notes,
+        timings={"total": 1},
+    )
+    told = [line for line in summary(report).splitlines() if line.startswith("note: ")]
+    assert told == ["note: a and 2 more: warped", "note: b: without B04", "note: group vhr feeds no product: none"]
+    assert json.loads(report.to_json())["notes"] == list(notes)
