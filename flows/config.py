@@ -187,8 +187,8 @@ class CompositeConfig(_Frozen):
 
     period: str = Field(
         default="month",
-        pattern=r"^(month|quarter|year|[1-9][0-9]{0,3}d)$",
-        description="`month`, `quarter`, `year`, or days such as `10d`, counted from 1970-01-01.",
+        pattern=r"^(month|quarter|year|solar-day|[1-9][0-9]{0,3}d)$",
+        description="`month`, `quarter`, `year`, `solar-day`, or days such as `10d`, counted from 1970-01-01.",
     )
     method: Literal["best-pixel", "median", "medoid", "first-valid", "mean"] = Field(
         default="median", description="How usable observations of optical groups become one."

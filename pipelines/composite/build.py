@@ -9,24 +9,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import icechunk
 import numpy as np
 import zarr
 
-from pipelines.composite.best_pixel import cloud_distance
-from pipelines.composite.image import CompositeImage, Observations, composite_image
-from pipelines.composite.plan import DateFacts, PlannedComposite, plan_composites
-from pipelines.composite.target import create_target, target_attributes
+from pipelines.composite.block_image import GroupWork, block_image
+from pipelines.composite.plan import DateFacts, PlannedComposite, plan_composites, stale_composites
+from pipelines.composite.target import create_target, require_same_bands, target_attributes
+from pipelines.composite.withdraw import withdraw
 from pipelines.cube.errors import CubeError
 from pipelines.cube.fields import STRING_COORDS
 from pipelines.cube.group import array_of, chunk_blocks, make_room, values_of, write_coords
+from pipelines.cube.migration import known_version
 from pipelines.cube.progress import Progress
-from pipelines.cube.recipe import with_halo
 from pipelines.cube.reference import CubeRef
 from pipelines.cube.store import create_store, open_store
-from pipelines.grid import Block, TargetGrid
+from pipelines.grid import TargetGrid
 from pipelines.physics import usable
-from pipelines.physics.packing import pack_values, unpack_values
-from pipelines.schema import GROUP_SPECS, PER_TIME_COORDS
+from pipelines.physics.packing import pack_values
+from pipelines.schema import GROUP_SPECS, PER_TIME_COORDS, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -35,16 +36,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipelines.composite.options import CompositeOptions
-    from pipelines.cube.store import Run
-    from pipelines.schema import GroupSpec
-
-STRIP_BYTES: Final = 64 * 2**20
-"""Of decoded observations that one thread holds at once."""
+    from pipelines.cube.store import Run, Store
+    from pipelines.grid import Block
 
 RADAR_GROUPS: Final = ("s1", "slc")
 """Groups that `radar_method` is for."""
 
-_IDENTITY: Final = ("scene_ids", "processing_baseline", "radiometric_rule", "processing", "read_failures", "shift_x_m")
+FULL_TURN_DEG: Final = 360.0
+
+_IDENTITY: Final = tuple(name for name in PER_TIME_COORDS if name != "lineage")
+"""What tells the pixels of a date from those of another version of it; its lineage says when it was written as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +63,6 @@ class CompositeResult:
     """Composites held afterwards, by group."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    """What the composites of one group share."""
-
-    source: zarr.Group
-    grid: TargetGrid
-    spec: GroupSpec
-    options: CompositeOptions
-    num_threads: int
-
-
 def composite_cube(
     uri: str | Path,
     out: str | Path,
@@ -82,10 +72,10 @@ def composite_cube(
     run_id: str = "",
     on_progress: Callable[[Progress], None] | None = None,
 ) -> CompositeResult:
-    """Returns the cube of composites after it holds one image for each period of every group.
+    """Returns the cube of composites after it holds one image for each period of every group, and no other.
 
-    Only periods whose dates have changed are made anew; each is one commit. Memory is bounded by the chunk and the
-    number of dates in a period, not by the grid.
+    Only periods whose dates have changed are made anew; each is one commit, and so is what goes since the cube has no
+    date of its period any more. Memory is bounded by `block_image.READ_BYTES` a thread, whatever the number of dates.
 
     Args:
         uri: The cube.
@@ -96,40 +86,91 @@ def composite_cube(
         on_progress: Called after each composite.
 
     Raises:
-        CubeError: There is no cube, or `out` holds composites of other options or something else.
+        CubeError: There is no cube or it is of an older schema, `out` holds composites of other options, grid or bands
+            or something else, or cannot be written.
     """
     source = open_store(uri)
     snapshot = source.snapshot
-    root = source.root(snapshot)
-    if root is None:
-        raise CubeError(f"composites are made of a cube with dates, {source.uri} holds none; build it first")
+    root = _dates_of(source, snapshot)
     target = create_store(out)
     with target.run(run_id or uuid.uuid4().hex[:12]) as run:
         attributes = target_attributes(root, target.root(), options, uri=target.uri)
-        todo = _todo(root, target.root(), options)
-        for done, (name, composite) in enumerate(todo, start=1):
-            work = _work(root, name, options, num_threads)
-            _publish(run, work, composite, attributes, snapshot)
-            if on_progress is not None:
-                label = f"{name} {composite.period.start:%Y-%m-%d}"
-                on_progress(Progress(stage="composite", done=done, total=len(todo), label=label))
+        require_same_bands(root, target.root(), uri=target.uri)
+        planned = _planned(root, options)
+        try:
+            _withdraw(run, planned, snapshot)
+            todo = _todo(planned, target.root())
+            for done, (name, composite) in enumerate(todo, start=1):
+                _publish(run, _work(root, name, options), composite, attributes, snapshot, num_threads)
+                if on_progress is not None:
+                    label = f"{name} {composite.period.start:%Y-%m-%d}"
+                    on_progress(Progress(stage="composite", done=done, total=len(todo), label=label))
+        except (OSError, icechunk.IcechunkError) as error:
+            raise CubeError(
+                f"composites could not be written to {target.uri}: {error}; free space or mend the disk and run again, "
+                "what is whole is kept"
+            ) from error
     after = target.root()
     return CompositeResult(
         ref=CubeRef(uri=target.uri, snapshot=target.snapshot),
         source=CubeRef(uri=source.uri, snapshot=snapshot),
-        written={name: sum(1 for group, _ in todo if group == name) for name, _ in root.groups()},
+        written={name: sum(1 for group, _ in todo if group == name) for name in planned},
         dates={} if after is None else {name: len(values_of(group, "time")) for name, group in after.groups()},
     )
 
 
-def _todo(root: zarr.Group, target: zarr.Group | None, options: CompositeOptions) -> list[tuple[str, PlannedComposite]]:
-    held = {} if target is None else dict(target.groups())
-    todo = []
-    for name, group in root.groups():
-        method = options.radar_method if name in RADAR_GROUPS else options.method
-        stored = _records(held[name]) if name in held else {}
-        todo += [(name, each) for each in plan_composites(_facts(group), options, method=method, stored=stored)]
+def _dates_of(source: Store, snapshot: str) -> zarr.Group:
+    root = source.root(snapshot)
+    if root is None:
+        raise CubeError(f"composites are made of a cube with dates, {source.uri} holds none; build it first")
+    version = known_version(root, source.uri)
+    if version != SCHEMA_VERSION:
+        raise CubeError(
+            f"composites are made of a cube of schema {SCHEMA_VERSION}, {source.uri} has {version}; bring it to this "
+            "one by `ringmoe store migrate`"
+        )
+    return root
+
+
+def _planned(root: zarr.Group, options: CompositeOptions) -> dict[str, tuple[PlannedComposite, ...]]:
+    """Returns every composite that the cube has dates for, by group."""
+    longitude_deg = _longitude_deg(_grid(root))
+    return {
+        name: plan_composites(
+            _facts(group), options, method=_options_of(name, options).method, longitude_deg=longitude_deg
+        )
+        for name, group in root.groups()
+    }
+
+
+def _todo(
+    planned: Mapping[str, tuple[PlannedComposite, ...]], target: zarr.Group | None
+) -> list[tuple[str, PlannedComposite]]:
+    """Returns the composites that are missing or whose dates have changed, in order of time."""
+    held = {} if target is None else {name: _records(group) for name, group in target.groups()}
+    todo = [
+        (name, each)
+        for name, composites in planned.items()
+        for each in composites
+        if held.get(name, {}).get(each.time_us) != each.record
+    ]
     return sorted(todo, key=lambda entry: (entry[1].time_us, entry[0]))
+
+
+def _withdraw(run: Run, planned: Mapping[str, tuple[PlannedComposite, ...]], snapshot: str) -> None:
+    """Publishes each group without the composites of periods that have no date any more."""
+    target = run.store.root()
+    for name, held in () if target is None else target.groups():
+        gone = stale_composites(planned.get(name, ()), _records(held))
+        if gone:
+            draft = run.begin()
+            group = draft.root[name]
+            assert isinstance(group, zarr.Group), name
+            withdraw(group, gone)
+            draft.publish(
+                f"{name}: {len(gone)} composites of periods without a date go",
+                {"group": name, "source_snapshot": snapshot},
+            )
 
 
 def _records(group: zarr.Group) -> dict[int, str]:
@@ -146,21 +187,48 @@ def _facts(group: zarr.Group) -> list[DateFacts]:
     ]
 
 
-def _work(root: zarr.Group, name: str, options: CompositeOptions, num_threads: int) -> _Work:
+def _work(root: zarr.Group, name: str, options: CompositeOptions) -> GroupWork:
     group = root[name]
     assert isinstance(group, zarr.Group), name
-    grid = TargetGrid.from_dict(cast("Mapping[str, float]", root.attrs["grid"]))
-    return _Work(source=group, grid=grid, spec=GROUP_SPECS[name], options=options, num_threads=num_threads)  # type: ignore[index]
+    return GroupWork(
+        source=group,
+        grid=_grid(root),
+        spec=GROUP_SPECS[name],  # type: ignore[index]
+        options=_options_of(name, options),
+    )
 
 
-def _publish(run: Run, work: _Work, composite: PlannedComposite, attributes: Mapping[str, Any], snapshot: str) -> None:
+def _grid(root: zarr.Group) -> TargetGrid:
+    return TargetGrid.from_dict(cast("Mapping[str, float]", root.attrs["grid"]))
+
+
+def _longitude_deg(grid: TargetGrid) -> float:
+    """Returns the longitude of the middle of a grid, -180 to 180."""
+    west, _, east, _ = grid.bbox_wgs84()
+    middle = (west + (east + FULL_TURN_DEG if east < west else east)) / 2
+    return middle - FULL_TURN_DEG if middle > FULL_TURN_DEG / 2 else middle
+
+
+def _options_of(name: str, options: CompositeOptions) -> CompositeOptions:
+    """Returns the options with the method that a group's kind takes."""
+    return dataclasses.replace(options, method=options.radar_method) if name in RADAR_GROUPS else options
+
+
+def _publish(  # noqa: PLR0917 six values that nothing else binds
+    run: Run,
+    work: GroupWork,
+    composite: PlannedComposite,
+    attributes: Mapping[str, Any],
+    snapshot: str,
+    num_threads: int,
+) -> None:
     name = work.source.basename
     draft = run.begin()
     draft.root.attrs.update(attributes)
     group = create_target(draft.root, work.source, work.grid)
     order = _order([int(time) for time in values_of(group, "time")], composite.time_us)
     index = make_room(group, order)
-    _write_images(work, composite, group, index)
+    _write_images(work, composite, group, index, num_threads)
     write_coords(
         group, order, time_us=composite.time_us, bounds_us=composite.bounds_us, values=_coords(work.source, composite)
     )
@@ -176,9 +244,11 @@ def _order(times: list[int], new: int) -> tuple[int | None, ...]:
     return (*before, None, *after)
 
 
-def _write_images(work: _Work, composite: PlannedComposite, group: zarr.Group, index: int) -> None:
+def _write_images(
+    work: GroupWork, composite: PlannedComposite, group: zarr.Group, index: int, num_threads: int
+) -> None:
     def write(block: Block) -> None:
-        image = _image(work, composite, block)
+        image = block_image(work, composite, block)
         packed = pack_values(image.values, work.spec)
         array_of(group, work.spec.value_name)[index, :, *block.slices] = packed.stored
         array_of(group, "reason")[index, *block.slices] = image.reason
@@ -186,61 +256,13 @@ def _write_images(work: _Work, composite: PlannedComposite, group: zarr.Group, i
         array_of(group, "num_valid")[index, *block.slices] = image.num_valid
         array_of(group, "source")[index, *block.slices] = image.source
 
-    with ThreadPoolExecutor(work.num_threads) as pool:
+    with ThreadPoolExecutor(num_threads) as pool:
         try:
             for _ in pool.map(write, chunk_blocks(group, work.grid)):
                 pass
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-
-
-def _image(work: _Work, composite: PlannedComposite, block: Block) -> CompositeImage:
-    """Returns one block of a composite, made in strips of rows that fit the memory of a thread."""
-    group, members = work.source, list(composite.members)
-    value, reason, valid = (array_of(group, name) for name in (work.spec.value_name, "reason", "valid"))
-    stored = np.stack([value[date, :, *block.slices] for date in members])
-    reasons = np.stack([reason[date, *block.slices] for date in members])
-    clear = np.stack([valid[date, *block.slices] for date in members])
-    clearance = _clearance(work, members, block)
-    rows = max(1, STRIP_BYTES // max(1, stored[..., 0, :].size * 4))
-    strips = []
-    for top in range(0, block.height, rows):
-        strip = slice(top, top + rows)
-        observations = Observations(
-            values=unpack_values(stored[..., strip, :], work.spec),
-            reason=reasons[:, strip],
-            valid=clear[:, strip],
-            age=np.array(composite.ages),
-            clearance_px=None if clearance is None else clearance[:, strip],
-        )
-        strips.append(composite_image(observations, _method(work)))
-    return CompositeImage(
-        values=np.concatenate([image.values for image in strips], axis=1),
-        reason=np.concatenate([image.reason for image in strips]),
-        num_valid=np.concatenate([image.num_valid for image in strips]),
-        source=np.concatenate([image.source for image in strips]),
-    )
-
-
-def _method(work: _Work) -> CompositeOptions:
-    if work.source.basename not in RADAR_GROUPS:
-        return work.options
-    return dataclasses.replace(work.options, method=work.options.radar_method)
-
-
-def _clearance(work: _Work, members: list[int], block: Block) -> NDArray[np.float32] | None:
-    """Returns the distance to clouds on a block, seen from its surroundings so that no edge of a chunk shows."""
-    if _method(work).method != "best-pixel":
-        return None
-    reach = work.options.weights.reach_px
-    outer = with_halo(block, reach, work.grid.shape)
-    rows = slice(block.row - outer.row, block.row_stop - outer.row)
-    cols = slice(block.col - outer.col, block.col_stop - outer.col)
-    reason = array_of(work.source, "reason")
-    return np.stack(
-        [cloud_distance(np.asarray(reason[date, *outer.slices]), reach_px=reach)[rows, cols] for date in members]
-    )
 
 
 def _coords(group: zarr.Group, composite: PlannedComposite) -> dict[str, str | float]:
@@ -253,13 +275,16 @@ def _coords(group: zarr.Group, composite: PlannedComposite) -> dict[str, str | f
         json.loads(str(text) or "{}") for text in values_of(group, "radiometric_evidence")[list(composite.members)]
     ]
     evidence = {scene: record for by_scene in records for scene, record in by_scene.items()}
-    failures = [str(text) for text in values_of(group, "read_failures")[list(composite.members)] if str(text)]
+    failures: dict[str, list[object]] = {}
+    for text in values_of(group, "read_failures")[list(composite.members)]:
+        for scene, entries in json.loads(str(text) or "{}").items():
+            failures.setdefault(scene, []).extend(entries)
     return values | {
         "radiometric_evidence": json.dumps(evidence, sort_keys=True),
         "processing": composite.record,
         "coregistration": "",
         "lineage": "",
-        "read_failures": json.dumps([json.loads(text) for text in failures]) if failures else "",
+        "read_failures": json.dumps(failures, sort_keys=True) if failures else "",
     }
 
 

@@ -34,7 +34,7 @@ class CompositeOptions:
     """How the dates of a group become one image a period."""
 
     period: str = "month"
-    """`month`, `quarter`, `year`, or a number of days such as `10d`."""
+    """`month`, `quarter`, `year`, a number of days such as `10d`, or `solar-day`."""
 
     method: Method = "median"
     """Of groups that clouds cover."""

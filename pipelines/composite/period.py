@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
 from typing import Final
 
 MONTHS: Final[dict[str, int]] = {"month": 1, "quarter": 3, "year": 12}
@@ -13,6 +14,9 @@ MONTHS: Final[dict[str, int]] = {"month": 1, "quarter": 3, "year": 12}
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Periods of days are counted from here, so that a date that is added later never moves another's period."""
+
+SOLAR_DAY: Final = "solar-day"
+"""Midnight to midnight by the sun over the middle of the grid: the passes of one morning, even over midnight UTC."""
 
 HOURS_PER_DEGREE: Final = 1 / 15
 """Mean solar time runs 24 hours around 360 degrees of longitude."""
@@ -42,41 +46,48 @@ class Period:
         return self.start <= time < self.end
 
 
-def period_of(time: datetime, length: str) -> Period:
+def period_of(time: datetime, length: str, longitude_deg: float = 0.0) -> Period:
     """Returns the period that an instant belongs to.
 
     Args:
         time: In UTC.
-        length: `month`, `quarter`, `year`, or a number of days such as `10d`, counted from 1970-01-01.
+        length: `month`, `quarter`, `year`, a number of days such as `10d`, counted from 1970-01-01, or `solar-day`.
+        longitude_deg: Of the place, for solar days: east is positive, -180 to 180.
 
     Raises:
-        ValueError: No such length.
+        ValueError: No such length, or the longitude is out of range.
     """
+    if length == SOLAR_DAY:
+        midnight = datetime.combine(solar_day(time, longitude_deg), clock.min, UTC)
+        start = midnight - timedelta(hours=longitude_deg * HOURS_PER_DEGREE)
+        return Period(start=start, end=start + timedelta(days=1))
     days = _DAYS.fullmatch(length)
     if days:
         step = timedelta(days=int(days[1]))
         start = EPOCH + (time - EPOCH) // step * step
         return Period(start=start, end=start + step)
     if length not in MONTHS:
-        raise ValueError(f"a period is one of {sorted(MONTHS)} or days such as 10d, got {length!r}; use one of them")
+        known = [*sorted(MONTHS), SOLAR_DAY]
+        raise ValueError(f"a period is one of {known} or days such as 10d, got {length!r}; use one of them")
     months = MONTHS[length]
     first = time.year * 12 + (time.month - 1) // months * months
     return Period(start=_month(first), end=_month(first + months))
 
 
-def gather(times: Iterable[datetime], length: str) -> dict[Period, tuple[int, ...]]:
+def gather(times: Iterable[datetime], length: str, longitude_deg: float = 0.0) -> dict[Period, tuple[int, ...]]:
     """Returns the indices of the dates in each period that has any, both in order of time.
 
     Args:
         times: Of the dates, in UTC, in any order.
         length: As for `period_of`.
+        longitude_deg: Likewise.
 
     Raises:
         ValueError: No such length.
     """
     members: dict[Period, list[int]] = {}
     for time, index in sorted((time, index) for index, time in enumerate(times)):
-        members.setdefault(period_of(time, length), []).append(index)
+        members.setdefault(period_of(time, length, longitude_deg), []).append(index)
     return {period: tuple(indices) for period, indices in sorted(members.items())}
 
 

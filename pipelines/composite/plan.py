@@ -1,4 +1,4 @@
-"""Which composites a cube lacks: pure comparison of its dates with what was made of them."""
+"""Which composites the dates of a cube make, and which of those that were made have no date any more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipelines.composite.period import gather
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from pipelines.composite.options import CompositeOptions
     from pipelines.composite.period import Period
@@ -72,27 +72,36 @@ def microseconds(time: datetime) -> int:
 
 
 def plan_composites(
-    dates: Sequence[DateFacts], options: CompositeOptions, *, method: str, stored: Mapping[int, str]
+    dates: Sequence[DateFacts], options: CompositeOptions, *, method: str, longitude_deg: float = 0.0
 ) -> tuple[PlannedComposite, ...]:
-    """Returns the composites that are missing or whose dates have changed, in order of time.
+    """Returns the composites that dates make, in order of time; one whose record is held already needs no making.
 
     Args:
         dates: Of one group of the cube.
         options: Period and weights.
         method: The method that the group's kind takes.
-        stored: Records of the composites that exist, by time in microseconds.
+        longitude_deg: Of the middle of the grid, by which solar days are told.
     """
-    planned = []
-    for period, members in gather([date.time for date in dates], options.period).items():
-        composite = PlannedComposite(
+    gathered = gather([date.time for date in dates], options.period, longitude_deg)
+    return tuple(
+        PlannedComposite(
             period=period,
             members=members,
             times=tuple(dates[index].time for index in members),
             record=_record([dates[index] for index in members], options, method),
         )
-        if stored.get(composite.time_us) != composite.record:
-            planned.append(composite)
-    return tuple(planned)
+        for period, members in gathered.items()
+    )
+
+
+def stale_composites(planned: Iterable[PlannedComposite], stored: Iterable[int]) -> frozenset[int]:
+    """Returns the times of composites whose periods have no date, in microseconds.
+
+    Args:
+        planned: All that the dates of the group make.
+        stored: Times of the composites that exist.
+    """
+    return frozenset(stored) - {composite.time_us for composite in planned}
 
 
 def _record(members: Sequence[DateFacts], options: CompositeOptions, method: str) -> str:

@@ -49,12 +49,34 @@ def target_attributes(
     return wanted
 
 
+def require_same_bands(source: zarr.Group, target: zarr.Group | None, *, uri: str) -> None:
+    """Raises where composites of other bands stand at an address.
+
+    Raises:
+        CubeError: Names the group with both.
+    """
+    for name, group in () if target is None else target.groups():
+        held = values_of(group, "band").tolist()
+        wanted = values_of(_group(source, name), "band").tolist() if name in source else held
+        if held != wanted:
+            raise CubeError(
+                f"composites of one store share the bands of {name}, {uri} has {held}, the cube {wanted}; choose "
+                "another output, or delete it"
+            )
+
+
+def _group(root: zarr.Group, name: str) -> zarr.Group:
+    group = root[name]
+    assert isinstance(group, zarr.Group), name
+    return group
+
+
 def create_target(root: zarr.Group, source: zarr.Group, grid: TargetGrid) -> zarr.Group:
     """Returns the group of composites in a draft, made after its source where there is none."""
     name = source.basename
     if name in root:
-        group = root[name]
-        assert isinstance(group, zarr.Group), name
+        group = _group(root, name)
+        group.attrs["attribution"] = root.attrs.get("attribution", "")
         return group
     chunk = max(array_of(source, "valid").chunks[-2:])
     title = str(source.attrs.get("title", name)).removesuffix(f": {name}")

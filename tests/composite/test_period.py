@@ -52,6 +52,21 @@ def test_a_pass_over_midnight_utc_is_one_solar_day():
     assert solar_day(datetime(2023, 5, 1, 10, 30, tzinfo=UTC), 5.0) == date(2023, 5, 1)
 
 
+@given(INSTANTS, st.floats(-180, 180))
+def test_solar_days_follow_each_other_without_a_gap(time, longitude_deg):
+    period = period_of(time, "solar-day", longitude_deg)
+    assert period.holds(time)
+    assert period_of(period.start, "solar-day", longitude_deg) == period
+    assert period_of(period.end, "solar-day", longitude_deg).start == period.end
+    assert solar_day(period.middle, longitude_deg) == solar_day(time, longitude_deg)
+
+
+def test_two_passes_of_one_morning_are_one_image():
+    late, early = datetime(2023, 5, 1, 23, 55, tzinfo=UTC), datetime(2023, 5, 2, 0, 5, tzinfo=UTC)
+    assert len(gather([late, early], "1d")) == 2
+    assert list(gather([late, early], "solar-day", 178.0).values()) == [(0, 1)]
+
+
 @pytest.mark.parametrize("wrong", ["week", "-3d", "d", "10 d", ""])
 def test_an_unknown_length_is_refused(wrong):
     with pytest.raises(ValueError, match="a period is one of"):
