@@ -130,10 +130,24 @@ def _describe(fault: dict[str, Any]) -> str:
         return f"{where}: {_unknown_key(fault['loc'])}"
     if fault["type"] == "missing":
         return f"{where}: the key is required; add it"
+    if fault["type"] == "model_type":
+        known = known_keys(fault["loc"])
+        return f"{where}: must hold keys, got {fault['input']!r}; write {{{known[0]}: ...}}. Known keys: {', '.join(known)}"
     message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "string_pattern_mismatch":
+        allowed = _field_description(fault["loc"])
+        return f"{where}: must be {allowed or message}, got {fault['input']!r}"
     if fault["type"] == "value_error":
         return f"{where}: {message}"
     return f"{where}: {message}, got {fault.get('input')!r}"
+
+
+def _field_description(location: tuple[int | str, ...]) -> str:
+    """What a key's own description says of the values that it takes, without the full stop."""
+    model = _model_at(location[:-1])
+    field = model.model_fields.get(str(location[-1])) if model is not None else None
+    told = "" if field is None or not field.description else field.description.rstrip(".")
+    return told[:1].lower() + told[1:]
 
 
 def yaml_path(location: tuple[int | str, ...]) -> str:
@@ -151,12 +165,17 @@ def _unknown_key(location: tuple[int | str, ...]) -> str:
 
 def known_keys(location: tuple[int | str, ...]) -> list[str]:
     """Returns the keys that may stand at a location of the document, sorted."""
+    model = _model_at(location)
+    return [] if model is None else sorted(model.model_fields)
+
+
+def _model_at(location: tuple[int | str, ...]) -> type[BaseModel] | None:
     model: Any = RegionConfig
     for part in location:
         if isinstance(part, int) or not (isinstance(model, type) and issubclass(model, BaseModel)):
             continue
         model = _model_within(model.model_fields[part].annotation)
-    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
 
 
 def _model_within(annotation: Any) -> Any:
