@@ -132,7 +132,8 @@ def _describe(fault: dict[str, Any]) -> str:
         return f"{where}: the key is required; add it"
     if fault["type"] == "model_type":
         known = known_keys(fault["loc"])
-        return f"{where}: must hold keys, got {fault['input']!r}; write {{{known[0]}: ...}}. Known keys: {', '.join(known)}"
+        example = f"{where}: {{{known[0]}: ...}}"
+        return f"{where}: must hold keys, got {fault['input']!r}; write {example}. Known keys: {', '.join(known)}"
     message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "string_pattern_mismatch":
         allowed = _field_description(fault["loc"])

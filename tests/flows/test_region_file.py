@@ -78,7 +78,11 @@ def test_defaults_in_the_template_are_the_defaults():
         ("name: haspengouw", "- a", ["valid YAML"]),
         ("resolution: 10", "inference: {window: 64, stride: 96}", ["stride must be at most window"]),
         ("resolution: 10", "max_cloud_cover: 101", ["max_cloud_cover", "101"]),
-        ("resolution: 10", "coregister: gate", ["coregister: must hold keys, got 'gate'", "write {action: ...}"]),
+        (
+            "resolution: 10",
+            "coregister: gate",
+            ["coregister: must hold keys, got 'gate'", "write coregister: {action: ...}"],
+        ),
         ("resolution: 10", "composite: {period: 2w}", ["composite.period: must be `month`", "such as `10d`", "'2w'"]),
         ("name: haspengouw", "name: my field", ["name: must be letters, digits, - and _", "'my field'"]),
     ],
