@@ -22,6 +22,9 @@ MAX_BYTES: Final = 64 << 20
 """The largest annotations of Sentinel-1, of noise, hold about 3 MB."""
 
 MAX_DEPTH: Final = 100
+MAX_ELEMENTS: Final = 1 << 20
+"""Elements and attributes: an element of 4 bytes takes some 90 of memory. Annotations of Sentinel-1 have some 1e5."""
+
 _PIECE: Final = 1 << 20
 
 
@@ -56,13 +59,16 @@ def parse_xml(pieces: Iterator[bytes]) -> Element:
     builder = TreeBuilder()
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
-    depth = 0
+    depth = count = 0
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
+        nonlocal depth, count
         depth += 1
+        count += 1 + len(attributes)
         if depth > MAX_DEPTH:
             raise ValueError(f"an annotation nests at most {MAX_DEPTH} elements, this one more; it is none")
+        if count > MAX_ELEMENTS:
+            raise ValueError(f"an annotation has at most {MAX_ELEMENTS} elements, this one more; it is none")
         builder.start(_bare(tag), {_bare(name): value for name, value in attributes.items()})
 
     def end(tag: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pipelines.cube.errors import ReadFailed
+from pipelines.physics.grd import version_numbers
 from pipelines.physics.grd_tables import AzimuthNoise, LineTable, NoiseTable, without_zeros
 from pipelines.physics.tie_points import TiePoints
 
@@ -115,11 +116,14 @@ def parse_processor_version(root: Element) -> str:
     """Returns the version of the IPF that a manifest names, '' where it names none.
 
     Raises:
-        ValueError: It is no manifest.
+        ValueError: It is no manifest, or what it names is no version.
     """
     _require(root, "XFDU")
     named = (software for software in root.iter("software") if software.get("name") == "Sentinel-1 IPF")
-    return next((software.get("version", "") for software in named), "")
+    version = next((software.get("version", "") for software in named), "")
+    if version:
+        version_numbers(version)
+    return version
 
 
 def parsed(parse: Callable[[Element], Value], root: Element, *, href: str, scene_id: str) -> Value:
@@ -130,7 +134,7 @@ def parsed(parse: Callable[[Element], Value], root: Element, *, href: str, scene
     """
     try:
         return parse(root)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:  # numbers beyond 64 bits overflow
         raise ReadFailed(scene_id=scene_id, href=href, cause=str(error)) from error
 
 

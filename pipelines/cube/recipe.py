@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.cube.errors import ReadFailed
 from pipelines.cube.layer import Layer
 from pipelines.grid import Block
 from pipelines.physics.packing import pack_values, unpack_values
@@ -135,6 +136,9 @@ class StepRun:
             layer: On a block with its halo.
             block: That block.
             planes: Extra planes by band, of the same shape.
+
+        Raises:
+            ReadFailed: An extra plane does not hold what its item says.
         """
         if not self.steps:
             return layer
@@ -152,7 +156,7 @@ class StepRun:
                 y_m=self.grid.y[rows],
                 planes={name: planes[name] for name in step.planes if name in planes},
             )
-            pixels = step.apply(pixels, context)
+            pixels = self._applied(step, pixels, context)
         packed = pack_values(pixels.values, spec)
         lost = np.isnan(pixels.values) & ~np.isnan(before)
         reason = pixels.reason.copy()
@@ -160,6 +164,19 @@ class StepRun:
         reason[lost.any(axis=0) & np.isnan(pixels.values).all(axis=0)] |= np.uint16(int(Reason.NODATA))
         reason[packed.beyond.any(axis=0)] |= np.uint16(int(Reason.SATURATED))
         return Layer(values=packed.stored, reason=reason)
+
+    def _applied(self, step: Step, pixels: StepPixels, context: StepContext) -> StepPixels:
+        try:
+            return step.apply(pixels, context)
+        except ValueError as error:  # a plane that is not what its item says
+            assets = (self.scene.asset(band) for band in step.planes)
+            plane = next((asset for asset in assets if asset is not None), None)
+            if plane is None:
+                raise
+            cause = str(error)
+            raise ReadFailed(
+                scene_id=self.scene.id, href=plane.href, cause=cause, fault="unfit", band=plane.band
+            ) from error
 
 
 def run_of(recipe: Recipe, scene: Scene, *, group: Group, bands: tuple[str, ...], grid: TargetGrid) -> StepRun:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from pipelines.grid import TargetGrid
     from pipelines.physics.grd import GrdCalibration
 
+_SPACINGS_M: Final = (1.0, 1000.0)
+"""Around the 3.5 to 40 m of S1-RS-MDA-52-7441, averages of several pixels included."""
+
 _SAMPLES: Final = 9
 """Places along either axis of the grid at which the incidence angle is taken."""
 
@@ -94,7 +97,7 @@ def prepare_grd(scene: Scene, bands: tuple[str, ...], grid: TargetGrid, calibrat
         header, own = _header(scene, asset, grid, product)
         geometry = geometry or own
         spacing = product.range_spacing_m if product is not None else _spacing(own, header.shape)
-        shrink = max(1, round(grid.resolution / spacing))
+        shrink = _shrink(scene, asset, grid, spacing)
         planes[asset.band] = Plane(asset=asset, header=header, resampling=_resampling(own, shrink, spacing))
         tables[asset.band], told[asset.band] = _tables(scene, asset, header.shape, calibration, version)
     assert geometry is not None
@@ -120,6 +123,19 @@ def prepare_grd(scene: Scene, bands: tuple[str, ...], grid: TargetGrid, calibrat
     }
     mean = incidence["mean"] if incidence else float("nan")
     return GrdConversion(bands=bands, reader=reader, calibration=calibration, evidence=evidence, incidence_deg=mean)
+
+
+def _shrink(scene: Scene, asset: Asset, grid: TargetGrid, spacing_m: float) -> int:
+    """Returns how many pixels along a side a pixel of the grid takes.
+
+    Raises:
+        ReadFailed: The image's pixels are of no size that the radar has.
+    """
+    least, most = _SPACINGS_M
+    if not least <= spacing_m <= most:
+        told = f"pixels of a GRD image are {least:g} to {most:g} m apart, got {spacing_m:g}; the annotation is damaged"
+        raise ReadFailed(scene_id=scene.id, href=asset.href, cause=told, band=asset.band)
+    return max(1, round(grid.resolution / spacing_m))
 
 
 def _with_one_border(bands: Mapping[str, GrdBand]) -> dict[str, GrdBand]:
@@ -176,9 +192,11 @@ def _noise(scene: Scene, asset: Asset, calibration: GrdCalibration) -> NoiseAnno
     try:
         return parsed(parse_noise, read_annotation(file.href, scene.id), href=file.href, scene_id=scene.id)
     except ReadFailed as error:
-        if "holds only 0" in error.cause and calibration.noise == "remove":
-            raise Uncalibrated(f"{scene.id} {asset.band}: {error.cause}; or keep the noise") from error
-        raise
+        if "holds only 0" not in error.cause:
+            raise
+        if calibration.noise == "keep":
+            return None
+        raise Uncalibrated(f"{scene.id} {asset.band}: {error.cause}, and keep the noise") from error
 
 
 def _product(scene: Scene, assets: tuple[Asset, ...]) -> tuple[ProductAnnotation | None, str]:

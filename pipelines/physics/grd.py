@@ -10,11 +10,13 @@ negative. That is a measurement: averages over many pixels are only right with i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, get_args
 
 import numpy as np
 
+from catalogs.sensors import load_sensor
 from pipelines.schema import REASON_DTYPE, Reason
 
 if TYPE_CHECKING:
@@ -82,7 +84,8 @@ class GrdCalibration:
 def takes_tables(scene: Scene) -> bool:
     """Returns whether a scene holds digital numbers with calibration tables beside them."""
     has_tables = any(annotation.kind == "calibration" for annotation in scene.annotations)
-    return has_tables and scene.product_type.upper() in ("", "GRD")
+    product = load_sensor(scene.sensor).product(scene.collection, scene.product_type)
+    return has_tables and (product is None or product.id == "GRD")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,20 +141,21 @@ def calibrate(
 
     Args:
         dn: (line, pixel) digital numbers, 0 is none.
-        gain: A at each pixel, NaN where the table holds nothing.
+        gain: A at each pixel, NaN where the table holds nothing. So small that the power leaves float32: likewise.
         noise: Noise power at each pixel in digital numbers squared, NaN where the table holds nothing; None keeps it.
         cut: True where the pixel belongs to a border that is no image.
     """
     square = dn.astype(np.float64) ** 2
     if noise is not None:
         square -= noise
-    power = square / gain**2
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # what is not finite is flagged
+        power = (square / gain**2).astype(np.float32)
     reason = np.where(dn == 0, int(Reason.NODATA), 0).astype(REASON_DTYPE)
-    reason[np.isnan(power) & (dn != 0)] |= int(Reason.UNCALIBRATED)
+    reason[~np.isfinite(power) & (dn != 0)] |= int(Reason.UNCALIBRATED)
     if cut is not None:
         reason[cut & (dn != 0)] |= int(Reason.BORDER)
     power[reason != 0] = np.nan
-    return GrdPower(power=power.astype(np.float32), reason=reason)
+    return GrdPower(power=power, reason=reason)
 
 
 def junk_depth(dn: NDArray[np.integer], noise: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -185,7 +189,16 @@ def leaves_border_junk(version: str) -> bool:
     Raises:
         ValueError: It is no version.
     """
-    parts = version.strip().split(".")
-    if len(parts) < 2 or not all(part.isdigit() for part in parts[:2]):  # noqa: PLR2004 major and minor
+    return version_numbers(version) < FIRST_CLEAN_IPF
+
+
+def version_numbers(version: str) -> tuple[int, int]:
+    """Returns major and minor number of a version of the processor.
+
+    Raises:
+        ValueError: It is no version.
+    """
+    found = re.match(r"([0-9]{1,4})\.([0-9]{1,4})(?:\.|$)", version.strip())
+    if found is None:
         raise ValueError(f"a version of the IPF reads like 003.40, got {version!r}; the manifest is damaged")
-    return (int(parts[0]), int(parts[1])) < FIRST_CLEAN_IPF
+    return int(found[1]), int(found[2])

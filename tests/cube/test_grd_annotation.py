@@ -13,6 +13,7 @@ from pipelines.cube.grd_annotation import (
     parse_noise,
     parse_processor_version,
     parse_product,
+    parsed,
 )
 
 
@@ -130,3 +131,25 @@ def test_a_broken_file_names_itself(tmp_path):
     with pytest.raises(ReadFailed, match="no such file") as missing:
         root(tmp_path / "absent.xml")
     assert missing.value.fault == "missing"
+
+
+def test_a_small_file_of_very_many_elements_is_not_read():
+    with pytest.raises(ValueError, match="at most 1048576 elements"):
+        parse_xml(iter([b"<a>", b"<b/>" * (1 << 20)]))
+
+
+HUGE = "9" * 20
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (parse_noise, NOISE.format("<noiseLut>1 2 3</noiseLut>", "").replace("0 4 8", f"0 4 {HUGE}")),
+        (parse_noise, NOISE.format("<noiseLut>1 2 3</noiseLut>", "").replace("<line>0<", f"<line>{HUGE}<")),
+        (parse_processor_version, "<XFDU><software name='Sentinel-1 IPF' version='3.4x'/></XFDU>"),
+        (parse_processor_version, "<XFDU><software name='Sentinel-1 IPF' version='3'/></XFDU>"),
+    ],
+)
+def test_numbers_that_are_none_are_a_damaged_file(parse, text):
+    with pytest.raises(ReadFailed, match=r"x\.xml"):
+        parsed(parse, parse_xml(iter([text.encode()])), href="/x.xml", scene_id="S1")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import pickle
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from pipelines.cube.grd_geometry import geometry_of_annotation, geometry_of_gcps
 from pipelines.cube.recipe import Recipe
 from pipelines.cube.source import Skipped, prepare
 from pipelines.grid import Block, TargetGrid
-from pipelines.physics.grd import GrdCalibration
+from pipelines.physics.grd import GrdCalibration, takes_tables
 from pipelines.physics.speckle import Speckle, despeckle
 from pipelines.physics.tie_points import TiePoints
 from pipelines.schema import Reason
@@ -381,3 +383,55 @@ def test_speckle_is_filtered_across_chunk_boundaries_and_written_down(tmp_path):
         "looks": 4.4,
         "damping": 2.0,
     }
+
+
+def edited(pattern, old, new):
+    """Returns a change of a product's files, applied to the copy in a folder."""
+
+    def edit(folder):
+        paths = list(Path(folder).rglob(pattern))
+        assert paths
+        for path in paths:
+            text = re.sub(old, new, path.read_text())
+            assert text != path.read_text()
+            path.write_text(text)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (edited("manifest.safe", r'version="003.40"', 'version="3.4x"'), "a version of the IPF reads like"),
+        (edited("calibration-*.xml", r"(<pixel[^>]*>)\d+", r"\g<1>99999999999999999999"), "too large"),
+        (edited("s1*.xml", r"<rangePixelSpacing>[^<]*", "<rangePixelSpacing>0"), "are 1 to 1000 m apart, got 0"),
+        (edited("s1*.xml", r"<rangePixelSpacing>[^<]*", "<rangePixelSpacing>-10"), "are 1 to 1000 m apart, got -10"),
+        (edited("s1*.xml", r"<rangePixelSpacing>[^<]*", "<rangePixelSpacing>1e-300"), "are 1 to 1000 m apart"),
+    ],
+)
+def test_damaged_annotations_cost_the_scene_and_not_the_build(tmp_path, edit, told):
+    safe = write_safe(tmp_path)
+    edit(tmp_path)
+    with pytest.raises(Skipped, match=told) as skipped:
+        source_of(safe, grid_of(safe), tmp_path)
+    assert skipped.value.reason == "damaged"
+
+
+def test_a_noise_table_of_zeros_does_not_matter_where_the_noise_is_kept(tmp_path):
+    safe = write_safe(tmp_path)
+    edited("noise-*.xml", r"(<noiseRangeLut[^>]*>)([^<]*)", lambda m: m[1] + re.sub(r"\S+", "0", m[2]))(tmp_path)
+    with pytest.raises(Skipped, match="keep the noise") as skipped:
+        source_of(safe, grid_of(safe), tmp_path)
+    assert skipped.value.reason == "uncalibrated"
+    kept = source_of(safe, grid_of(safe), tmp_path, recipe=Recipe(grd=GrdCalibration(noise="keep")))
+    assert np.isfinite(kept.read(whole(grid_of(safe))).values).any()
+
+
+@pytest.mark.parametrize("product_type", ["GRDH", "L1", ""])
+def test_a_grd_product_is_told_by_any_of_its_names(product, product_type):
+    safe, grid, folder = product
+    scene = scene_in(write_item(safe, folder), grid)
+    assert takes_tables(dataclasses.replace(scene, product_type=product_type))
+    assert not takes_tables(dataclasses.replace(scene, product_type="SLC"))
+    assert not takes_tables(dataclasses.replace(scene, product_type="RTC"))
+    assert not takes_tables(dataclasses.replace(scene, annotations=()))

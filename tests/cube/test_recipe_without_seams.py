@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from made_scenes import GRID
 from scipy import ndimage
 
+from catalogs import Asset
 from pipelines import build_cube, open_cube
 from pipelines.cube import BuildOptions, CubeError
+from pipelines.cube.errors import ReadFailed
 from pipelines.cube.layer import Layer
 from pipelines.cube.recipe import Recipe, crop, halo_of, with_halo
 from pipelines.cube.source import prepare
 from pipelines.grid import Block, blocks
+from pipelines.physics.cloud_probability import CloudProbability
 from pipelines.schema import Reason
 
 
@@ -180,3 +183,13 @@ def test_a_step_that_was_asked_for_and_not_done_is_noted(scene):
     assert "shifted was not applied: no sun was stated" in source.evidence["notes"]
     plain = prepare(scene, group="s2", bands=("B02",), grid=GRID, chunk=512)
     assert not [note for note in plain.evidence["notes"] if "applied" in note]
+
+
+def test_a_plane_that_is_not_what_its_item_says_costs_its_blocks_and_not_the_build(scene, tmp_path):
+    href = made.write_raster(tmp_path / "CLD.tif", np.full(GRID.shape, 200, "uint8"))
+    spoilt = replace(scene, assets=tuple(sorted((*scene.assets, Asset(band="CLD", href=href)), key=lambda a: a.band)))
+    recipe = Recipe(cloud_probability=CloudProbability())
+    source = prepare(spoilt, group="s2", bands=("B02",), grid=GRID, chunk=512, recipe=recipe)
+    with pytest.raises(ReadFailed, match=r"CLD\.tif: a cloud probability is 0 to 100") as failed:
+        source.read(Block(row=0, col=0, height=5, width=5))
+    assert (failed.value.fault, failed.value.band) == ("unfit", "CLD")

@@ -119,3 +119,10 @@ def test_what_is_no_version_is_refused(version):
 def test_unknown_calibrations_are_refused(wrong):
     with pytest.raises(ValueError, match="got"):
         GrdCalibration(**wrong)
+
+
+def test_a_gain_too_small_for_float32_is_no_calibration():
+    """2 ** 2 / (1e-30) ** 2 is beyond float32: an infinite power would stand in the cube as a value."""
+    found = calibrate(np.array([[2, 2, 0]]), np.array([[1e-30, 0.0, 1e-30]]))
+    assert np.isnan(found.power).all()
+    assert found.reason.tolist() == [[int(Reason.UNCALIBRATED), int(Reason.UNCALIBRATED), int(Reason.NODATA)]]
