@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import queue
 import tempfile
 import threading
 import time
@@ -16,7 +17,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import dask
-from distributed import Client, LocalCluster, WorkerPlugin, as_completed, get_worker
+from distributed import Client, LocalCluster, WorkerPlugin, get_worker
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 
@@ -33,7 +34,10 @@ _Work = TypeVar("_Work")
 _Answer = TypeVar("_Answer")
 
 CONNECT_SECONDS: Final = 30
-"""How long a cluster may take to answer and to show its first worker."""
+"""How long a cluster may take to answer and to show its first worker, and be without any later."""
+
+_CHECK_SECONDS: Final = 5
+"""How often a cluster that gives no answer is asked whether it has workers."""
 
 
 class ClusterCrew:
@@ -110,21 +114,21 @@ class ClusterCrew:
         """
         left = iter(works)
         under_way: set[Future[Any]] = set()
+        finished: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
 
-        def send(number: int) -> list[Future[Any]]:
-            sent = [
-                self._connected.submit(_call, call, work, self._slots, pure=False)
-                for work in itertools.islice(left, number)
-            ]
-            under_way.update(sent)
-            return sent
+        def send(number: int) -> None:
+            for work in itertools.islice(left, number):
+                future = self._connected.submit(_call, call, work, self._slots, pure=False)
+                under_way.add(future)
+                future.add_done_callback(finished.put)  # type: ignore[no-untyped-call]
 
         try:
-            answers = as_completed(send(self._window), loop=self._connected.loop)  # type: ignore[no-untyped-call]
-            for future in answers:
-                answer: _Answer = future.result()
+            send(self._window)
+            while under_way:
+                future = self._next(finished)
                 under_way.discard(future)
-                answers.update(send(1))  # type: ignore[no-untyped-call]
+                answer: _Answer = future.result()
+                send(1)
                 yield answer
         except (FutureCancelledError, KilledWorker, OSError) as error:
             raise CubeError(
@@ -135,6 +139,21 @@ class ClusterCrew:
             if under_way:
                 with contextlib.suppress(OSError):  # nothing is left to cancel where the cluster has gone
                     self._connected.cancel(list(under_way), force=True)  # type: ignore[no-untyped-call]
+
+    def _next(self, finished: queue.SimpleQueue[Future[Any]]) -> Future[Any]:
+        """Returns the task that ended next; raises where there is nobody left to end one."""
+        alone_since: float | None = None
+        while True:
+            try:
+                return finished.get(timeout=_CHECK_SECONDS)
+            except queue.Empty:
+                pass
+            if self._connected.scheduler_info(n_workers=-1)["workers"]:
+                alone_since = None
+                continue
+            alone_since = alone_since or time.monotonic()
+            if time.monotonic() - alone_since >= CONNECT_SECONDS:
+                raise ConnectionError(f"no worker is left for {CONNECT_SECONDS} s")
 
     @property
     def _connected(self) -> Client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,13 @@ def units_of(job: DateJob, index: int, *, grid: TargetGrid, side: int) -> tuple[
 
 
 def write_units(
-    crew: Crew, job: DateJob, units: tuple[Unit, ...], draft: Draft, tell: Callable[[int, int], None]
+    crew: Crew,
+    job: DateJob,
+    units: tuple[Unit, ...],
+    draft: Draft,
+    *,
+    aside: Callable[[Draft], None],
+    tell: Callable[[int, int], None],
 ) -> WrittenUnits:
     """Reads and writes every unit of a date.
 
@@ -65,6 +72,7 @@ def write_units(
         job: The date.
         units: All of it.
         draft: Holds the group with room for the date.
+        aside: Writes to the draft what does not hang on the pixels, while the units are under way.
         tell: Told the number of units done and wanted after each.
 
     Raises:
@@ -81,12 +89,15 @@ def write_units(
         answers = _merged(crew, functools.partial(work_unit_on_fork, job, draft.session.fork()), tasks, draft)
     filled: set[str] = set()
     failures: list[ReadFailure] = []
-    with contextlib.closing(answers):
+    # what is written aside is waited for, whatever becomes of the units
+    with contextlib.closing(answers), ThreadPoolExecutor(1, thread_name_prefix="cube-aside") as pool:
+        written_aside = pool.submit(aside, draft)
         for done, result in enumerate(answers, start=1):
             filled |= result.filled
             failures.extend(result.failures)
             patience.record(failed_in_passing=result.failed_in_passing)
             tell(done, len(units))
+        written_aside.result()
     return WrittenUnits(draft=draft, filled=frozenset(filled), failures=tuple(failures))
 
 

@@ -18,7 +18,7 @@ from pipelines.cube.date_units import WrittenUnits, units_of, write_units
 from pipelines.cube.errors import CubeError, ReadFailed
 from pipelines.cube.failures import describe, failures_text, gathered, skip_reason
 from pipelines.cube.fields import coord_values
-from pipelines.cube.group import GroupTemplate, array_of, create_group, make_room, stored_dates, write_coords
+from pipelines.cube.group import GroupTemplate, array_of, create_group, make_room, set_coord, stored_dates, write_coords
 from pipelines.cube.held_date import HeldDate
 from pipelines.cube.lineage import lineage_of
 from pipelines.cube.plan import AlreadyThere, HeldBack, held_back, place
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pipelines.cube.crew import Crew
     from pipelines.cube.encoding import Attributes
     from pipelines.cube.options import BuildOptions
-    from pipelines.cube.plan import StoredDate
+    from pipelines.cube.plan import Placement, StoredDate
     from pipelines.cube.registrar import Registrar
     from pipelines.cube.retry import RetryPolicy
     from pipelines.cube.scout import Scout
@@ -181,36 +181,19 @@ def _write(
             read_policy=read_policy(),
             token=uuid.uuid4().hex,
         )
-        units = units_of(
-            job,
-            make_room(group, placement.order),
-            grid=execution.configuration.grid,
-            side=execution.sides[acquisition.group],
-        )
-        written = write_units(execution.crew, job, units, draft, tell)
+        index = make_room(group, placement.order)
+        units = units_of(job, index, grid=execution.configuration.grid, side=execution.sides[job.group])
+
+        def describe_date(draft: Draft) -> None:
+            _write_coords(draft, acquisition, sources, placement)
+
+        written = write_units(execution.crew, job, units, draft, aside=describe_date, tell=tell)
         failures = _left_out(execution, acquisition, job, written) or held.losses(acquisition, written.failures)
         if failures:
             return failures
         draft = written.draft
-        write_coords(
-            _group(draft.root, acquisition.group),
-            placement.order,
-            time_us=acquisition.time_us,
-            bounds_us=acquisition.bounds_us,
-            values=coord_values(
-                acquisition,
-                " ".join(dict.fromkeys(source.rule_name for source in sources)),
-                json.dumps({source.scene.id: _evidence(source) for source in sources}, sort_keys=True),
-            )
-            | {
-                "processing": _processing(sources),
-                "radiometric_verdict": _verdicts(sources),
-                **coordinates(sources),
-                **_incidence(acquisition, sources),
-                "read_failures": failures_text(written.failures),
-                "lineage": lineage_of(placement, snapshot=draft.base, now=datetime.now(UTC)),
-            },
-        )
+        if written.failures:
+            set_coord(_group(draft.root, job.group), "read_failures", index, failures_text(written.failures))
         _publish(execution, draft, acquisition)
     except (OSError, icechunk.IcechunkError) as error:
         raise CubeError(
@@ -218,6 +201,28 @@ def _write(
             "disk and run again, the cube holds whole dates only and goes on from the last",
         ) from error
     return {}
+
+
+def _write_coords(draft: Draft, acquisition: Acquisition, sources: list[Source], placement: Placement) -> None:
+    values = coord_values(
+        acquisition,
+        " ".join(dict.fromkeys(source.rule_name for source in sources)),
+        json.dumps({source.scene.id: _evidence(source) for source in sources}, sort_keys=True),
+    )
+    write_coords(
+        _group(draft.root, acquisition.group),
+        placement.order,
+        time_us=acquisition.time_us,
+        bounds_us=acquisition.bounds_us,
+        values={
+            **values,
+            "processing": _processing(sources),
+            "radiometric_verdict": _verdicts(sources),
+            **coordinates(sources),
+            **_incidence(acquisition, sources),
+            "lineage": lineage_of(placement, snapshot=draft.base, now=datetime.now(UTC)),
+        },
+    )
 
 
 def _incidence(acquisition: Acquisition, sources: list[Source]) -> dict[str, float]:

@@ -80,7 +80,7 @@ def running_cluster(folder):
                 [sys.executable, "-m", "distributed.cli.dask_" + command[0], *command[1:]],
                 env=environment,
                 cwd=folder,
-                stderr=subprocess.DEVNULL,
+                stderr=stack.enter_context((folder / f"{command[0]}.log").open("w")),
             )
             stack.callback(process.wait, timeout=30)
             stack.callback(process.terminate)
