@@ -34,7 +34,7 @@ output: out/haspengouw
 # completeness: {second_catalog: null}           # another catalogue that the sources are held against
 # max_cloud_cover: null            # percent; cloudier Sentinel-2 scenes are skipped as too_cloudy
 # bands: {s2: null, s1: null}      # e.g. {s2: [B02, B03, B04, B08], s1: [VV, VH]}; null takes what the model knows
-# cube: {chunk: 512}               # edge of a stored chunk, pixels; cluster, memory, retries: see docs/units.md
+# cube: {chunk: 512}               # edge of a stored chunk, pixels; cluster, memory, retries: see docs/region.md
 # radiometry: {on_contradiction: quarantine}     # or pixels, or metadata: scenes whose pixels contradict their metadata
 # nbar: false                      # reflectance as seen from the nadir
 # bandpass: false                  # Sentinel-2 reflectance in the bands of Landsat 8 OLI
