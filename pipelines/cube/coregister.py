@@ -32,7 +32,7 @@ class CoregisterOptions:
 
     action: Action = "measure"
     """`measure` records the shift; `gate` skips a scene beyond `max_shift_m` as misregistered; `correct` reads its
-    rasters moved back, bilinear, and skips it where even that is out of reach."""
+    rasters moved back, bilinear. A scene whose shift cannot be told is let through by each, with a note."""
 
     max_shift_m: float | None = None
     """Largest shift let through by the gate, metres; half a pixel of the grid where None."""

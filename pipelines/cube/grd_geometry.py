@@ -42,12 +42,6 @@ class TiePointGeometry:
         lines, pixels = self.points.find(self.x, self.y, np.asarray(x, np.float64), np.asarray(y, np.float64))
         return pixels, lines
 
-    def moved(self, x_m: float, y_m: float) -> TiePointGeometry:
-        """Returns the image moved by metres."""
-        return TiePointGeometry(
-            key=f"{self.key}{x_m:+.6f}{y_m:+.6f}", points=self.points, x=self.x + x_m, y=self.y + y_m
-        )
-
 
 def geometry_of_annotation(grid: GeolocationGrid, epsg: int) -> TiePointGeometry:
     """Returns the geometry of a geolocation grid, whose whole numbers are pixel centres.

@@ -7,7 +7,7 @@ image's own geometry first. A coarser grid gets the mean power of whole blocks o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -115,10 +115,6 @@ class GrdScene:
             found[name] = np.where(nearest == 0, values, np.float32(np.nan))
             reason |= nearest
         return {**found, REASON_PLANE: reason}
-
-    def moved(self, shift_x_m: float, shift_y_m: float) -> GrdScene:
-        """Returns the scene moved back by the shift that it was found at."""
-        return replace(self, geometry=self.geometry.moved(-shift_x_m, -shift_y_m))
 
     @property
     def _warp(self) -> WarpMap:

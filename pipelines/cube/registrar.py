@@ -34,6 +34,10 @@ ACTION: Final = "coregistration_action"
 CLEAR_ENOUGH: Final = 0.8
 """Usable share of a scene's windows from which on no clearer one is looked for."""
 
+NO_REFERENCE: Final = (
+    "its shift was not measured: no scene is clear enough yet to be the reference, or no band of the cube serves"
+)
+
 MOST_CANDIDATES: Final = 8
 """Scenes whose windows are read at most to find a reference."""
 
@@ -47,22 +51,28 @@ class Registrar:
     """By group; a group without one is not compared."""
 
     def check(self, source: Source, group: str) -> Source:
-        """Returns a scene with its registration; the scene itself where its group is not compared.
+        """Returns a scene with its registration, or with a note where there is no reference to compare it with.
+
+        A scene of a group that is never compared comes back as it is.
 
         Raises:
             Skipped: As `registered`.
         """
         reference = self.references.get(group)
         if reference is None:
-            return source
+            if group not in COREGISTERED_GROUPS:
+                return source
+            return dataclasses.replace(source, notes=(*source.notes, NO_REFERENCE))
         if source.scene.id == reference.name:
             return dataclasses.replace(source, registration=_itself(reference, source.run.grid))
         return registered(source, group, reference, self.options)
 
     def attributes(self, group: str) -> dict[str, str]:
-        """Returns what a group says of its reference, empty where it has none."""
+        """Returns what a group says of its reference, where it has one, and of what is done about shifts."""
+        if group not in COREGISTERED_GROUPS:
+            return {}
         reference = self.references.get(group)
-        return {} if reference is None else {REFERENCE: reference.name, ACTION: self.options.action}
+        return {ACTION: self.options.action} | ({} if reference is None else {REFERENCE: reference.name})
 
 
 def registrar_of(
@@ -96,14 +106,19 @@ def registrar_of(
 def _clearest(
     scenes: Iterable[Scene], group: str, options: CoregisterOptions, open_scene: Callable[[Scene, str], Source]
 ) -> Reference | None:
-    """Returns the first scene that is clear enough, by the clouds that the items state; else the clearest of them."""
+    """Returns the first scene that is clear enough, by the clouds that the items state; else the clearest of them.
+
+    None where even that one is too cloudy to compare anything with: it would be the reference for the cube's life.
+    """
     best: Reference | None = None
     for scene in sorted(scenes, key=_cloudiness)[:MOST_CANDIDATES]:
         try:
             reference = reference_of_source(open_scene(scene, group), group, options)
         except (Skipped, ReadFailed):
             continue  # recorded when its own turn comes
-        if reference is not None and (best is None or reference.usable_share > best.usable_share):
+        if reference is None or not reference.serves(options):
+            continue
+        if best is None or reference.usable_share > best.usable_share:
             best = reference
         if best is not None and best.usable_share >= CLEAR_ENOUGH:
             break

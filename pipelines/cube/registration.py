@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 
 from catalogs import load_sensor
 from pipelines.cube.coregister import BANDS, CoregisterOptions, Registration
 from pipelines.cube.errors import ReadFailed
-from pipelines.cube.grd_scene import GrdScene
 from pipelines.cube.group import array_of, stored_dates, values_of
-from pipelines.cube.load import Plane, open_scene
+from pipelines.cube.load import LazyScene, Plane, open_scene
 from pipelines.cube.recipe import with_halo
 from pipelines.cube.resampling import choose_resampling
 from pipelines.cube.source import Skipped
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     from pipelines.cube.source import Source
     from pipelines.grid import TargetGrid
     from pipelines.schema import Group
+
+    Affine: TypeAlias = tuple[float, float, float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,11 @@ class Reference:
     def usable_share(self) -> float:
         """Share of the windows' pixels that are usable, 0 to 1."""
         return float(np.mean([np.isfinite(patch.values).mean() for patch in self.patches]))
+
+    def serves(self, options: CoregisterOptions) -> bool:
+        """Returns whether enough windows are usable for any scene to be told by them."""
+        usable = sum(bool(np.isfinite(patch.values).mean() >= options.shift.min_usable) for patch in self.patches)
+        return usable >= options.shift.min_windows
 
 
 def compared_band(group: str, bands: tuple[str, ...]) -> str | None:
@@ -169,12 +175,11 @@ def registered(source: Source, group: str, reference: Reference, options: Coregi
 
 def moved(source: Source, registration: Registration) -> Source:
     """Returns a scene whose rasters are read moved back by its shift: quantities bilinear, classes nearest."""
-    if isinstance(source.lazy, GrdScene):
-        return dataclasses.replace(source, lazy=source.lazy.moved(registration.shift_x_m, registration.shift_y_m))
+    assert isinstance(source.lazy, LazyScene), "radar images on their sensor's own lattice are not compared"
     grid, sensor = source.run.grid, load_sensor(source.scene.sensor)
     masks = {band.id for band in sensor.bands if band.kind == "mask"}
     planes = {
-        band: _moved_plane(plane, grid, registration, "class" if band in masks else "quantity")
+        band: moved_plane(plane, grid, registration, "class" if band in masks else "quantity")
         for band, plane in source.lazy.planes.items()
     }
     chunk = max(grid.shape)
@@ -183,12 +188,30 @@ def moved(source: Source, registration: Registration) -> Source:
     )
 
 
-def _moved_plane(plane: Plane, grid: TargetGrid, registration: Registration, meaning: Meaning) -> Plane:
-    a, b, c, d, e, f = plane.header.transform
-    header = dataclasses.replace(
-        plane.header, transform=(a, b, c - registration.shift_x_m, d, e, f - registration.shift_y_m)
-    )
-    return dataclasses.replace(plane, header=header, resampling=choose_resampling(header, grid, meaning))
+def moved_plane(plane: Plane, grid: TargetGrid, registration: Registration, meaning: Meaning) -> Plane:
+    """Returns a raster whose origin is moved back; what its item says of it moves along, so that it is not overruled.
+
+    In another CRS than the grid's a metre of the shift has another length and direction: those at the grid's middle.
+    """
+    x_min, y_min, x_max, y_max = grid.bounds
+    xs, ys = np.full(2, (x_min + x_max) / 2), np.full(2, (y_min + y_max) / 2)
+    xs[1] += registration.shift_x_m
+    ys[1] += registration.shift_y_m
+    if plane.header.epsg != grid.epsg:
+        from pyproj import Transformer
+
+        xs, ys = Transformer.from_crs(grid.epsg, plane.header.crs, always_xy=True).transform(xs, ys)
+    east, north = float(xs[1] - xs[0]), float(ys[1] - ys[0])
+
+    def back(transform: Affine) -> Affine:
+        a, b, c, d, e, f = transform
+        return a, b, c - east, d, e, f - north
+
+    header = dataclasses.replace(plane.header, transform=back(plane.header.transform))
+    stated = plane.asset.transform
+    asset = plane.asset if stated is None else dataclasses.replace(plane.asset, transform=back(stated))
+    resampling = choose_resampling(header, grid, meaning)
+    return dataclasses.replace(plane, asset=asset, header=header, resampling=resampling)
 
 
 def _usable_band(source: Source, group: str, band: str, block: Block) -> NDArray[np.float32]:

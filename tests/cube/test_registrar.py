@@ -7,13 +7,19 @@ import math
 import numpy as np
 import pytest
 from made_scenes import GRID, optical_scene
+from pyproj import Transformer
 
-from catalogs import SceneSet
+from catalogs import Asset, SceneSet
 from pipelines.cube import BuildOptions, CubeError, build_cube, open_cube
-from pipelines.cube.coregister import CoregisterOptions
-from pipelines.cube.registration import reference_of_source, registered
+from pipelines.cube.coregister import CoregisterOptions, Registration
+from pipelines.cube.load import Plane
+from pipelines.cube.plane import overruled
+from pipelines.cube.raster_geometry import geometry_of
+from pipelines.cube.registrar import NO_REFERENCE
+from pipelines.cube.registration import moved_plane, reference_of_source, registered
+from pipelines.cube.resampling import RasterHeader, choose_resampling
 from pipelines.cube.source import Skipped, prepare
-from pipelines.physics.shift import ShiftOptions
+from pipelines.physics.shift import Shift, ShiftOptions
 
 SIZE = 200
 WIDE = dataclasses.replace(GRID, width=SIZE, height=SIZE)
@@ -165,3 +171,43 @@ def test_dates_are_all_moved_back_or_none_is(tmp_path, scenes):
     build(scenes, tmp_path / "cube", "correct")
     red = open_cube(tmp_path / "cube").reflectance.to_numpy()[:, 0, 20:-20, 20:-20]
     assert np.abs(red[2] - red[1]).mean() < 0.002  # beside by 15 m it would be 0.02
+
+
+def test_a_build_goes_on_where_no_band_can_be_compared(tmp_path):
+    scenes = [optical_scene(tmp_path, name, day=day, bands={"B05": ground()}) for day, name in enumerate("abc")]
+    first = build(scenes[:1], tmp_path / "cube", "correct")
+    assert NO_REFERENCE in first.notes["a"]
+    assert build(scenes[:2], tmp_path / "cube", "correct").added == ("b",)
+    with pytest.raises(CubeError, match="all moved back or none is"):
+        build(scenes, tmp_path / "cube", "measure")
+
+
+def test_a_scene_under_cloud_is_no_reference(tmp_path, scenes):
+    cloud = np.full((SIZE, SIZE), 9, "uint8")
+    hidden = optical_scene(tmp_path, "hidden", day=-5, bands={"B04": ground(east_m=9.0)}, scl=cloud)
+    told = build([hidden], tmp_path / "cube", "measure").notes
+    assert NO_REFERENCE in told["hidden"]
+    build([hidden, *scenes], tmp_path / "cube", "measure")
+    cube = open_cube(tmp_path / "cube")
+    assert np.isnan(cube.shift_x_m.to_numpy()[0])
+    assert cube.shift_x_m.to_numpy()[1:4] == pytest.approx([2.0, 0.0, 14.0], abs=0.3)
+
+
+@pytest.mark.parametrize(("epsg", "size"), [(32631, 10.0), (32632, 10.0), (4326, 1e-4), (3857, 15.0), (6933, 100.0)])
+def test_a_raster_of_any_projection_is_moved_back_by_metres_of_the_grid(epsg, size):
+    x, y = Transformer.from_crs(GRID.epsg, epsg, always_xy=True).transform(GRID.x_min - 500, GRID.y_max + 500)
+    transform = (size, 0.0, x, 0.0, -size, y)
+    header = RasterHeader(
+        epsg=epsg, crs=f"EPSG:{epsg}", transform=transform, shape=(500, 500), dtype="uint16", nodata=0
+    )
+    asset = Asset(band="B04", href="b04.tif", epsg=epsg, shape=(500, 500), transform=transform)
+    plane = Plane(asset=asset, header=header, resampling=choose_resampling(header, WIDE, "quantity"))
+    shift = Shift(rows_px=0.8, cols_px=-1.6, spread_px=0.0, num_windows=4)
+    found = Registration(reference="first", band="B04", shift=shift, resolution=WIDE.resolution)
+    mended = moved_plane(plane, WIDE, found, "quantity")
+    at = np.array([[GRID.x_min + 20, GRID.x_min + 1900], [GRID.y_max - 30, GRID.y_max - 1800]])
+    # what is read at a place now stood where the shifted feature is
+    now = geometry_of(mended.header, WIDE).pixel_of(*at)
+    then = geometry_of(header, WIDE).pixel_of(at[0] + found.shift_x_m, at[1] + found.shift_y_m)
+    np.testing.assert_allclose(now, then, atol=0.001)
+    assert overruled(mended) == ()
