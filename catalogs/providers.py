@@ -82,8 +82,16 @@ class Provider:
             base: Path or address of the document that holds it.
 
         Raises:
-            ItemError: Its scheme or host is not allowed, or it leaves the catalogue's folder.
+            ItemError: Its scheme or host is not allowed, it leaves the catalogue's folder, or it is no address.
         """
+        try:
+            return self._resolved(href, base)
+        except ItemError:
+            raise
+        except ValueError as cause:  # brackets that do not close, a port that is no number
+            raise ItemError("unreadable", f"an href is a path or an address, got {href!r:.200}: {cause}") from cause
+
+    def _resolved(self, href: str, base: str) -> str:
         if self.root is not None and ":" not in href and ":" not in base:
             return self._local(href, base)
         if urlsplit(href).scheme in ("", "file") and not urlsplit(base).scheme:

@@ -132,6 +132,9 @@ class Sensor:
     foreign_satellites: tuple[str, ...] = ()
     """Satellites of other sensors whose scenes stand in the same collections."""
 
+    foreign_instruments: tuple[str, ...] = ()
+    """Instruments of other kinds that fly on the same satellites."""
+
     @property
     def polarisations(self) -> tuple[str, ...]:
         """Ids of the radar bands, empty for an optical sensor."""
@@ -198,6 +201,7 @@ def load_sensor(name: str) -> Sensor:
         ),
         repeat_days=table.get("orbit", {}).get("repeat_days"),
         foreign_satellites=tuple(table.get("foreign_satellites", ())),
+        foreign_instruments=tuple(table.get("foreign_instruments", ())),
     )
 
 
@@ -205,8 +209,8 @@ def sensors_of(collection: str, properties: Mapping[str, object]) -> tuple[Senso
     """Returns the sensors that an item holds data of, none where they are unknown.
 
     A collection id that a table lists decides, unless the item names a satellite that the table knows as another
-    sensor's. Otherwise the item's `platform` or `constellation` does, and where
-    it has neither of them, its `instruments`.
+    sensor's. Otherwise the item's `platform` or `constellation` does, unless the item names an instrument that the
+    table knows as another one on that satellite; where it has neither of them, its `instruments` do.
 
     Args:
         collection: Id of the item's collection, '' where it has none.
@@ -217,11 +221,16 @@ def sensors_of(collection: str, properties: Mapping[str, object]) -> tuple[Senso
     if by_collection:
         platform = _spelling(properties.get("platform"))
         return tuple(sensor for sensor in by_collection if platform not in sensor.foreign_satellites)
-    named = {_spelling(properties.get(field)) for field in ("platform", "constellation")} - {""}
-    if named:
-        return tuple(sensor for sensor in sensors if named & {*sensor.satellites, *sensor.constellations})
     listed = properties.get("instruments")
     instruments = {_spelling(entry) for entry in listed} if isinstance(listed, (list, tuple)) else set()
+    named = {_spelling(properties.get(field)) for field in ("platform", "constellation")} - {""}
+    if named:
+        by_name = (sensor for sensor in sensors if named & {*sensor.satellites, *sensor.constellations})
+        return tuple(
+            sensor
+            for sensor in by_name
+            if instruments & set(sensor.instruments) or not instruments & set(sensor.foreign_instruments)
+        )
     return tuple(sensor for sensor in sensors if instruments & set(sensor.instruments))
 
 

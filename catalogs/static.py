@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from catalogs.errors import CatalogError, ItemError
 from catalogs.fields import Document, objects, text
@@ -150,7 +149,7 @@ class _Walk:
     def _unreadable(self, relation: str, href: str, collection: str, problem: ItemError) -> FoundItem:
         # what hides behind a broken child is unknown: it is told under the first collection asked for
         named = collection or (self.query.collections[0] if self.query and relation == "child" else "")
-        name = Path(urlsplit(href).path).stem if relation == "item" else href
+        name = Path(href.partition("?")[0].partition("#")[0]).stem if relation == "item" else href
         return FoundItem(id=name or href, collection=named, href=href, document={}, problem=str(problem))
 
 

@@ -55,7 +55,9 @@ def inspect_text(verdicts: Iterable[ItemVerdict]) -> str:
     rows = [["collection", *found, "items"]]
     for collection in collections:
         own = [verdict.verdict for verdict in verdicts if verdict.collection == collection]
-        rows.append([collection or "(none)", *(str(own.count(name) or "-") for name in found), str(len(own))])
+        rows.append(
+            [printable(collection) or "(none)", *(str(own.count(name) or "-") for name in found), str(len(own))]
+        )
     every = [verdict.verdict for verdict in verdicts]
     rows.append(["all", *(str(every.count(name)) for name in found), str(len(every))])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -66,9 +68,14 @@ def inspect_text(verdicts: Iterable[ItemVerdict]) -> str:
         for row in rows
     ]
     notes = [
-        f"{verdict.verdict}: {verdict.item}\n    {verdict.evidence.get('why', '')}"
+        f"{verdict.verdict}: {printable(verdict.item)}\n    {printable(str(verdict.evidence.get('why', '')))}"
         for name in LISTED
         for verdict in verdicts
         if verdict.verdict == name
     ]
     return "\n".join([*lines, *([""] if notes else []), *notes])
+
+
+def printable(text: str) -> str:
+    """Returns a text that no terminal takes for a command: what is not printable stands as its escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
@@ -19,6 +18,7 @@ from pipelines.cube.verdict import check_offset
 from pipelines.physics.errors import Contradictory, Uncalibrated
 from pipelines.physics.grd import takes_tables
 from pipelines.physics.landsat import landsat_rule
+from pipelines.physics.modis import modis_rule
 from pipelines.physics.radar import power_rule
 from pipelines.physics.radiometry import decide_rule
 from pipelines.physics.slc_rule import slc_rule
@@ -68,8 +68,6 @@ class _Quoting(Provider):
 
 STATEMENTS_ONLY: Final = _Quoting(name="statements alone", endpoint="")
 """For what an item says; its files are never opened."""
-
-_RELATIVE_TOLERANCE: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +155,8 @@ def _without_scene(found: FoundItem, problem: ItemError) -> ItemVerdict:
         foreign = not found.problem and not sensors_of(found.collection, mapping(found.document, "properties"))
         if foreign or problem.reason == "missing_asset":
             verdict = "unknown"
+        elif problem.reason == "uncalibrated":
+            verdict = "uncalibrated"
     except ItemError:
         pass  # its properties are none: unreadable, as `problem` says
     why = {"why": str(problem), "file": found.href}
@@ -225,6 +225,7 @@ def _note_silence(scene: Scene, reach: Reach, failures: Mapping[str, str]) -> No
 
 
 def _hosts(scene: Scene) -> set[str]:
+    """Hosts of files that may be opened; checked addresses, so that none of them fails to parse."""
     return {host for asset in scene.assets if (host := urlsplit(asset.href).hostname)}
 
 
@@ -239,29 +240,27 @@ def _landsat(scene: Scene) -> tuple[str, dict[str, object]]:
 
 
 def _modis(scene: Scene) -> tuple[str, dict[str, object]]:
-    sensor = load_sensor(scene.sensor)
-    for asset in _values(scene, "reflectance"):
-        stated, fixed = asset.scale, sensor.scale or 0.0
-        if stated is not None and not math.isclose(stated, fixed, rel_tol=_RELATIVE_TOLERANCE):
-            raise Contradictory(
-                f"scale of surface reflectance is {fixed}, {scene.id} declares {stated} for {asset.band}; correct the "
-                "item"
-            )
-    return "product", {"scale": sensor.scale, "collection": scene.collection}
+    rule = modis_rule(scene, _values(scene, "reflectance"))
+    return rule, {"scale": load_sensor(scene.sensor).scale, "collection": scene.collection}
 
 
 def _radar(scene: Scene) -> tuple[str, dict[str, object]]:
     if takes_tables(scene):
         return _grd(scene)
-    rules = {asset.band: power_rule(asset, scene) for asset in _values(scene, "power")}
+    # what an item leaves unsaid a build takes from the file; here floats are supposed, the one type that is taken so
+    rules = {
+        asset: power_rule(asset if asset.data_type else dataclasses.replace(asset, data_type="float32"), scene)
+        for asset in _values(scene, "power")
+    }
     names = "+".join(dict.fromkeys(rule.kind for rule in rules.values()))
-    return names, {"polarisations": {band: json.loads(rule.to_json()) for band, rule in rules.items()}}
+    told = {asset.band: {**json.loads(r.to_json()), "data_type": asset.data_type} for asset, r in rules.items()}
+    return names, {"polarisations": told}
 
 
 def _grd(scene: Scene) -> tuple[str, dict[str, object]]:
-    """Digital numbers whose calibration tables lie beside them; a table without a polarisation stands for all."""
+    """Digital numbers whose calibration tables lie beside them."""
     tables = {annotation.band for annotation in scene.annotations if annotation.kind == "calibration"}
-    bare = [asset.band for asset in _values(scene, "power") if not tables & {asset.band, ""}]
+    bare = [asset.band for asset in _values(scene, "power") if scene.annotation("calibration", asset.band) is None]
     if bare:
         raise Uncalibrated(
             f"every polarisation of a GRD scene has a calibration table, {scene.id} has none for {bare}; add them to "

@@ -7,17 +7,25 @@ MCD43A4 likewise). Values below 0 are legal and kept.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Final
+import math
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from catalogs.sensors import load_sensor
 from pipelines.physics.bit_plane import BitPlane, bit_plane, bits_to_reasons
+from pipelines.physics.errors import Contradictory
 from pipelines.schema import REASON_DTYPE, Reason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from catalogs.scenes import Asset, Scene
+
 SENSOR: Final = "modis"
+
+_RELATIVE_TOLERANCE: Final = 1e-9
+"""Decimal fractions come through JSON: far tighter than a step, far above float64 noise."""
 
 _FILL: Final = 65535
 _SINGLE_BITS: Final[dict[int, Reason]] = {
@@ -32,6 +40,28 @@ _CLOUDY_STATES: Final = (1, 2)
 
 _CIRRUS_LEVELS: Final = (2, 3)
 """Bits 8 and 9: average and high. 1 is small: nearly every scene has it, and the surface shows through."""
+
+
+def modis_rule(scene: Scene, assets: tuple[Asset, ...]) -> Literal["declared", "product"]:
+    """Returns why the bands of a scene are surface reflectance: every item says so, or the product does.
+
+    Args:
+        scene: A scene of MODIS.
+        assets: Its reflectance bands that are wanted.
+
+    Raises:
+        Contradictory: An item declares another scale than the product's, or an offset.
+    """
+    scale = load_sensor(SENSOR).scale
+    assert scale is not None, "the facts of MODIS give the scale"
+    for asset in assets:
+        other = asset.scale is not None and not math.isclose(asset.scale, scale, rel_tol=_RELATIVE_TOLERANCE)
+        if other or asset.offset not in (None, 0.0):
+            raise Contradictory(
+                f"surface reflectance of MODIS is DN * {scale}, {scene.id} declares {asset.scale} and {asset.offset} "
+                f"for {asset.band}; correct the item"
+            )
+    return "declared" if all(asset.scale is not None for asset in assets) else "product"
 
 
 def reasons_from_state(values: NDArray[np.integer]) -> NDArray[np.uint16]:

@@ -41,7 +41,9 @@ LARGEST_SUN_ZENITH_DEG: Final = 75.0
 LARGEST_VIEW_ZENITH_DEG: Final = 45.0
 
 
-LEVEL_1: Final = re.compile(r"1C|L1(?!\d)")
+LEVEL_1: Final = re.compile(r"(?:L|MSI|LEVEL)1C|(?<![A-Z0-9])(?:L1(?:TP|GT|GS)?|1C)(?![A-Z0-9])")
+"""In names of products and collections. `L1` is a word of its own: a collection `model1` holds no level 1."""
+
 TOP_OF_ATMOSPHERE: Final = "it holds reflectance at the top of the atmosphere, the fits are of the surface"
 
 

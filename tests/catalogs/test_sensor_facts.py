@@ -250,6 +250,14 @@ def test_older_landsats_are_not_taken_for_landsat_8():
     assert sensors_of("landsat-c2-l2", {"platform": "landsat-5", "instruments": ["tm"]}) == ()
 
 
+def test_other_instruments_of_a_satellite_are_not_taken_for_the_one_that_is_known():
+    # ASTER flies on Terra and calls its bands B01 to B14
+    assert sensors_of("aster-l1t", {"platform": "terra", "instruments": ["aster"]}) == ()
+    assert sensor_of("mine", {"platform": "terra", "instruments": ["modis"]}).name == "modis"
+    assert sensor_of("mine", {"platform": "terra"}).name == "modis"
+    assert sensor_of("mine", {"platform": "terra", "instruments": ["aster", "modis"]}).name == "modis"
+
+
 def test_an_unknown_sensor_is_an_error_with_what_was_told():
     with pytest.raises(ValueError, match=r"collection 'spot-6'.*add the collection"):
         sensor_of("spot-6", {"instruments": ["naomi"]})

@@ -242,3 +242,89 @@ def test_the_whole_test_catalogue_is_never_judged_wrongly(shared_data, tmp_path)
     assert [verdict.verdict for verdict in belgian].count("agrees") == 17
     morocco = [verdict for verdict in found if verdict.item == "S2A_29RKH_20200219_0_L2A"]
     assert "undecided" in {verdict.verdict for verdict in morocco}
+
+
+def written(folder, item):
+    (folder / "item.json").write_text(json.dumps(item))
+    return folder
+
+
+def test_addresses_that_are_none_are_judged_without_a_crash(shared_data, tmp_path):
+    """Brackets that do not close are no address, whether in an item or in a link of a catalogue."""
+    source = shared_data / "stac_items/earth-search/sentinel-2-c1-l2a/S2B_T24MVV_20250731T130245_L2A.json"
+    item = json.loads(source.read_text())
+    for asset in item["assets"].values():
+        asset["href"] = "http://[::1"
+    (verdict,) = inspect_catalog(written(tmp_path, item))
+    assert (verdict.verdict, verdict.rule) == ("consistent", "declared")
+    assert "http://[::1" in verdict.evidence["pixels"]["because"]
+    links = [{"rel": "item", "href": "http://[::1"}, {"rel": "child", "href": "//[x"}]
+    catalog = {"type": "Catalog", "id": "c", "stac_version": "1.0.0", "description": "", "links": links}
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog))
+    found = inspect_catalog(tmp_path)
+    assert [verdict.verdict for verdict in found] == ["unreadable", "unreadable"]
+    assert all("is a path or an address" in verdict.evidence["why"] for verdict in found)
+
+
+def test_ids_that_a_terminal_would_obey_or_refuse_stand_as_escapes(tmp_path):
+    strange = {"type": "Feature", "stac_version": "1.0.0", "properties": {}, "assets": {}}
+    features = [{**strange, "id": name} for name in ("\ud800", "a\x1b[2J\nb")]
+    verdicts = inspect_catalog(written(tmp_path, {"type": "FeatureCollection", "features": features}))
+    text = inspect_text(verdicts)
+    assert text.encode()
+    assert "unknown: \\ud800\n" in text
+    assert "unknown: a\\x1b[2J\\nb\n" in text
+    assert "\x1b" not in text
+
+
+def test_a_product_without_a_place_is_refused_not_broken(shared_data, tmp_path):
+    item = json.loads((shared_data / "stac_items/stactools-landsat/LC09.json").read_text())
+    item["properties"]["landsat:correction"] = "L1TP"
+    (verdict,) = inspect_catalog(written(tmp_path, item))
+    assert verdict.verdict == "uncalibrated"
+    assert "L1 of landsat-oli-tirs" in verdict.evidence["why"]
+
+
+def test_radar_whose_item_leaves_the_data_type_to_the_file_is_as_a_build_takes_it(shared_data, tmp_path):
+    folder = shared_data / "stac_items"
+    item = next(
+        item
+        for item in (json.loads(path.read_text()) for path in sorted(folder.rglob("*.json")))
+        if item.get("collection") == "sentinel1-rtc-aws"
+    )
+    for asset in item["assets"].values():
+        for band in asset.get("raster:bands", []):
+            band.pop("data_type", None)
+    (verdict,) = inspect_catalog(written(tmp_path, item))
+    assert (verdict.verdict, verdict.rule) == ("consistent", "linear")
+    assert {told["data_type"] for told in verdict.evidence["metadata"]["polarisations"].values()} == {None}
+
+
+@pytest.mark.parametrize("raster", [{"scale": 1e-4, "offset": 5.0}, {"scale": 1e-3}])
+def test_modis_is_held_to_its_product_as_a_build_holds_it(tmp_path, raster):
+    item = {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "id": "MOD09A1",
+        "collection": "modis-09A1-061",
+        "geometry": {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]},
+        "properties": {"datetime": "2021-06-10T00:00:00Z", "platform": "terra"},
+        "assets": {"sur_refl_b01": {"href": "./b01.tif", "raster:bands": [raster]}},
+    }
+    (verdict,) = inspect_catalog(written(tmp_path, item))
+    assert verdict.verdict == "contradicts"
+    assert "DN * 0.0001" in verdict.evidence["why"]
+
+
+def test_an_instrument_beside_modis_is_not_taken_for_it(tmp_path):
+    item = {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "id": "AST_L1T",
+        "collection": "aster-l1t",
+        "geometry": {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]},
+        "properties": {"datetime": "2021-06-10T00:00:00Z", "platform": "terra", "instruments": ["aster"]},
+        "assets": {"B01": {"href": "./b01.tif"}},
+    }
+    (verdict,) = inspect_catalog(written(tmp_path, item))
+    assert verdict.verdict == "unknown"

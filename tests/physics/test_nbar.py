@@ -13,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalogs.scenes import Scene
-from pipelines.physics.nbar import WEIGHTS, KernelWeights, NadirView, c_factor, li_sparse, ross_thick
+from pipelines.physics.nbar import (
+    WEIGHTS,
+    KernelWeights,
+    NadirView,
+    c_factor,
+    is_top_of_atmosphere,
+    li_sparse,
+    ross_thick,
+)
 from pipelines.physics.step import StepContext, StepPixels
 
 NOON = datetime(2022, 6, 1, 10, 50, tzinfo=UTC)
@@ -225,3 +233,13 @@ def test_the_azimuth_of_real_items_points_from_the_ground_to_the_satellite(share
     assert 90 < views["24MUV"][0] < 120
     assert 90 < views["24MVV"][0] < 120
     assert 270 < views["24MWV"][0] < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "is_level_1"),
+    [("model1", False), ("parcel-1cm", False), ("sentinel-2-c1-l2a", False), ("landsat-c2-l2", False), ("hill-l12", False),
+     ("sentinel-2-l1c", True), ("sentinel2l1c", True), ("landsat-c2-l1", True), ("level-1c", True)],
+)  # fmt: skip
+def test_level_1_is_told_by_a_word_and_not_by_any_two_letters(name, is_level_1):
+    assert is_top_of_atmosphere(replace(scene(), collection=name)) is is_level_1
+    assert is_top_of_atmosphere(replace(scene(), product_type=name)) is is_level_1
