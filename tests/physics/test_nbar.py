@@ -238,7 +238,8 @@ def test_the_azimuth_of_real_items_points_from_the_ground_to_the_satellite(share
 @pytest.mark.parametrize(
     ("name", "is_level_1"),
     [("model1", False), ("parcel-1cm", False), ("sentinel-2-c1-l2a", False), ("landsat-c2-l2", False),
-     ("hill-l12", False), ("sentinel-2-l1c", True), ("sentinel2l1c", True), ("landsat-c2-l1", True), ("level-1c", True)],
+     ("hill-l12", False), ("sentinel-2-l1c", True), ("sentinel2l1c", True), ("landsat-c2-l1", True),
+     ("level-1c", True)],
 )  # fmt: skip
 def test_level_1_is_told_by_a_word_and_not_by_any_two_letters(name, is_level_1):
     assert is_top_of_atmosphere(replace(scene(), collection=name)) is is_level_1
