@@ -45,8 +45,7 @@ def missing_bits(missing: NDArray[np.bool_]) -> NDArray[np.uint16]:
     Args:
         missing: (band, y, x) over the bands that the scene carries; a band without an asset is no edge.
     """
-    somewhere = missing.any(axis=0)
-    if not somewhere.any():
-        return np.zeros(somewhere.shape, dtype=np.uint16)
-    everywhere = missing.all(axis=0)
+    if not missing.any():
+        return np.zeros(missing.shape[1:], dtype=np.uint16)
+    somewhere, everywhere = missing.any(axis=0), missing.all(axis=0)
     return np.where(everywhere, _NODATA, np.where(somewhere, _BORDER, np.uint16(0))).astype(np.uint16)

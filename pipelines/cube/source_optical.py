@@ -69,11 +69,12 @@ class OpticalConversion:
         Raises:
             ReadFailed: The classification holds no classes.
         """
-        values = np.full((len(self.bands), *shape), PACKED_FILL, dtype=PACKED_DTYPE)
+        values = np.empty((len(self.bands), *shape), dtype=PACKED_DTYPE)
         reason = self._mask(pixels, shape)
         missing = []
         for index, band in enumerate(self.bands):
             if band not in pixels:
+                values[index] = PACKED_FILL
                 continue
             plane = pack_reflectance(
                 pixels[band], offset_dn=self.rule.offset_dn, nodata=self.planes[band].stored_nodata
@@ -82,7 +83,9 @@ class OpticalConversion:
             missing.append(plane.nodata)
             if plane.saturated.any():
                 reason[plane.saturated] |= np.uint16(int(Reason.SATURATED))
-        return Layer(values=values, reason=reason | missing_bits(np.stack(missing)))
+        if any(band.any() for band in missing):  # mostly there is none, and a look is cheaper than the bits
+            reason |= missing_bits(np.stack(missing))
+        return Layer(values=values, reason=reason)
 
     def _mask(self, pixels: Mapping[str, Pixels], shape: tuple[int, int]) -> NDArray[np.uint16]:
         if MASK_BAND not in pixels:

@@ -108,7 +108,8 @@ def _pack_uint16(dn: NDArray[np.uint16], *, offset_dn: int, fill: float) -> Pack
     if above.any():
         np.copyto(packed, PACKED_DTYPE.type(PACKED_MAX), where=above)
         above &= ~missing
-    np.copyto(packed, PACKED_DTYPE.type(PACKED_FILL), where=missing)
+    if missing.any():
+        np.copyto(packed, PACKED_DTYPE.type(PACKED_FILL), where=missing)
     return PackedPlane(packed=packed, saturated=above, nodata=missing)
 
 
