@@ -54,14 +54,14 @@ def lesson_of(ratios: Iterable[float]) -> Lesson:
 def learn(ledgers: Iterable[Path]) -> dict[str, Lesson]:
     """Returns the lesson of each stage from the ledgers of regions.
 
-    Runs that failed or found nothing new teach nothing. A ledger that cannot be read, or is of an older program, is
-    passed over: a forecast is no worse without it.
+    Runs that failed or found nothing new teach nothing. A ledger that cannot be read, is of another program or holds
+    what is no time is passed over, row by row: a forecast is no worse without it, and a run must not fail of it.
     """
     ratios: dict[str, list[tuple[str, float]]] = {}
     for folder in ledgers:
         for started, foreseen, taken in _runs(folder):
             for stage, seconds in foreseen.items():
-                if seconds >= LEAST_SECONDS and taken.get(stage, 0.0) > 0:
+                if seconds >= LEAST_SECONDS and stage in taken:
                     ratios.setdefault(stage, []).append((started, taken[stage] / seconds))
     return {stage: lesson_of(ratio for _, ratio in sorted(found)) for stage, found in ratios.items()}
 
@@ -76,7 +76,24 @@ def _runs(folder: Path) -> list[tuple[str, dict[str, float], dict[str, float]]]:
             (row,) = pq.read_table(path, columns=["status", "started", "timings", "estimate"]).to_pylist()
         except (OSError, pa.ArrowException, ValueError):
             continue
-        if row["status"] in {"Completed", "CompletedWithGaps"} and row["estimate"]:
-            foreseen = json.loads(row["estimate"])["raw_stage_seconds"]
-            runs.append((str(row["started"]), foreseen, json.loads(row["timings"])))
+        estimate = _parsed(row.get("estimate"))
+        if row.get("status") in {"Completed", "CompletedWithGaps"} and isinstance(estimate, dict):
+            foreseen, taken = _seconds(estimate.get("raw_stage_seconds")), _seconds(_parsed(row.get("timings")))
+            runs.append((str(row.get("started")), foreseen, taken))
     return runs
+
+
+def _parsed(text: object) -> object:
+    try:
+        return json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _seconds(document: object) -> dict[str, float]:
+    """Returns the times of stages, those left out that are none: absent, not above 0, not finite."""
+    if not isinstance(document, dict):
+        return {}
+    return {
+        str(stage): time for stage, time in document.items() if isinstance(time, float | int) and 0 < time < math.inf
+    }

@@ -202,11 +202,9 @@ def size_text(num_bytes: int) -> str:
 def _instant(text: str) -> datetime:
     """Returns the instant of an age or of a date, UTC."""
     aged = _AGE.fullmatch(text)
-    if aged:
-        return datetime.now(UTC) - int(aged[1]) * _UNITS[aged[2]]
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = datetime.now(UTC) - int(aged[1]) * _UNITS[aged[2]] if aged else datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
         typer.echo(f"ringmoe: --older-than is an age such as 30d or a date such as 2026-01-31, got {text!r}", err=True)
         raise typer.Exit(EXIT_WRONG) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

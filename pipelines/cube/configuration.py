@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from pipelines.cube.errors import CubeError
 from pipelines.cube.group import values_of
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import zarr
 
     from pipelines.cube.recipe import Recipe
+
+FORMER_VERSION: Final = "1.0"
+"""The one older version that is known: what it lacks is empty, and a build brings it to this one before it writes."""
 
 _FIX = "choose another output, or delete the cube and build it anew"
 
@@ -46,7 +49,7 @@ def stored_configuration(root: zarr.Group | None, uri: str) -> CubeConfiguration
     """Returns the configuration of a cube, None where nothing was written yet.
 
     Raises:
-        CubeError: The store holds no cube, or one of another schema version.
+        CubeError: The store holds no cube, or one of a schema version that is neither this one nor the former.
     """
     if root is None:
         return None
@@ -54,7 +57,7 @@ def stored_configuration(root: zarr.Group | None, uri: str) -> CubeConfiguration
     version = attributes.get("schema_version")
     if version is None or "grid" not in attributes:
         raise CubeError(f"a cube says its schema_version and grid, {uri} holds something else; {_FIX}")
-    if version != SCHEMA_VERSION:
+    if version not in {SCHEMA_VERSION, FORMER_VERSION}:
         raise CubeError(f"schema_version must be {SCHEMA_VERSION!r}, {uri} has {version!r}; {_FIX}")
     bands = {name: tuple(map(str, values_of(group, "band"))) for name, group in root.groups()}
     grid = TargetGrid.from_dict(cast("Mapping[str, float]", attributes["grid"]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.cube.effort import Effort, Rates, effort_of_date
 from pipelines.cube.plan import plan_build
+from pipelines.cube.registrar import require_same_action
 from pipelines.cube.staff import crew_shape_of, workloads_of
 from pipelines.cube.storage import storage_of
 from pipelines.cube.store import open_store
@@ -55,7 +56,8 @@ def forecast_cube(
         rates: Speed of a core, the usual one where None.
 
     Raises:
-        CubeError: As `build_cube` before it opens a raster: another grid, bands or schema version, too little memory.
+        CubeError: As `build_cube` before it opens a raster: another grid, bands or schema version, too little memory,
+            dates that were moved back and others that were not.
     """
     rates = rates or Rates()
     root = open_store(uri).root() if storage_of(uri).holds_repository() else None
@@ -66,6 +68,7 @@ def forecast_cube(
         return CubeForecast(
             effort=Effort(), dates={}, num_settled=len(plan.settled), num_units=0, peak_bytes=0, num_workers=0
         )
+    require_same_action({} if root is None else dict(root.groups()), options.coregister)
     shape = crew_shape_of(options)
     workloads = workloads_of(root, configuration, options, plan.dates, shape)
     counted: dict[str, int] = {}

@@ -87,9 +87,10 @@ def create_group(root: zarr.Group, template: GroupTemplate) -> zarr.Group:
 
 
 def stored_dates(group: zarr.Group) -> tuple[StoredDate, ...]:
-    """Returns the dates of a group, in order."""
+    """Returns the dates of a group, in order; what schema 1.0 did not keep of them is empty."""
     names = ("time", "scene_ids", "radiometric_evidence", "processing_baseline", "lineage", "read_failures")
-    values = read_values(group, names)
+    values = read_values(group, [name for name in names if name in group])
+    values |= {name: np.full(len(values["time"]), "") for name in names if name not in values}
     dates = []
     for time, ids, told, baselines, lineage, failures in zip(*(values[name] for name in names), strict=True):
         evidence = json.loads(str(told)) if told else {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
-from pipelines.cube.configuration import CubeConfiguration
+from pipelines.cube.configuration import FORMER_VERSION, CubeConfiguration
 from pipelines.cube.encoding import GRID_MAPPING
 from pipelines.cube.errors import CubeError
 from pipelines.cube.fields import image_fields
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     import zarr
 
     from pipelines.cube.store import Draft, Run
-
-FORMER_VERSION: Final = "1.0"
-"""The one older version that is known."""
 
 ADDED_IN_1_1: Final = ("radiometric_verdict", "coregistration", "processing", "lineage", "read_failures")
 

@@ -120,7 +120,7 @@ def _clearest(
             continue
         if best is None or reference.usable_share > best.usable_share:
             best = reference
-        if best is not None and best.usable_share >= CLEAR_ENOUGH:
+        if best.usable_share >= CLEAR_ENOUGH:
             break
     return best
 

@@ -15,10 +15,12 @@ from zarr.core.sync import sync
 from pipelines.cube.acquisition import Acquisition
 from pipelines.cube.chunk_bytes import copy_date
 from pipelines.cube.errors import CubeError
+from pipelines.cube.failures import parse_failures
 from pipelines.cube.fields import image_fields
 from pipelines.cube.group import array_of, make_room, stored_dates, values_of, write_coords
+from pipelines.cube.held_date import HeldDate
 from pipelines.cube.lineage import lineage_of
-from pipelines.cube.plan import AlreadyThere, StoredDate, is_settled, place
+from pipelines.cube.plan import AlreadyThere, HeldBack, StoredDate, is_settled, place
 from pipelines.schema import PER_TIME_COORDS
 
 if TYPE_CHECKING:
@@ -43,8 +45,8 @@ class DateReplay:
         """Puts the date of `changed`, the root of the former draft, to its place among those of the new tip.
 
         Raises:
-            AlreadyThere: The other run has written the same scenes.
-            HeldBack: The other run's date of the same pass holds a scene that this one does not.
+            AlreadyThere: The other run has written the same scenes, or read parts of them that this one could not.
+            HeldBack: The other run's date of the same pass holds a scene that this one does not, or more of its pixels.
             CubeError: The other run made a cube of another configuration.
         """
         source, root = _group(changed, self.group), draft.root
@@ -58,6 +60,12 @@ class DateReplay:
         acquisition = Acquisition(group=self.group, scenes=tuple(s.scene for s in date.scenes if s.scene is not None))
         if is_settled(acquisition, stored) and not is_settled(acquisition, self._dates_before()):
             raise AlreadyThere(self.group)
+        held = HeldDate.of(acquisition, stored)
+        lost = held.losses(acquisition, parse_failures(date.read_failures))
+        if lost and held.holds(acquisition):
+            raise AlreadyThere(self.group)  # with more of its pixels, which are not given up
+        if lost:
+            raise HeldBack(f"the other run read parts of {min(lost)} that this one could not; run again")
         placement = place(date.time_us, acquisition.scenes, stored)
         free = make_room(target, placement.order)
         for name in image_fields(self.group):

@@ -93,7 +93,8 @@ def shared_storage(uri: str) -> Storage:
     from pipelines.cube.errors import CubeError
 
     if not uri.startswith("s3://"):
-        raise ValueError(f"must be s3://bucket/prefix, got {uri!r}; a local cube lies in the output folder")
+        told = f"{uri.partition('://')[0]}://..." if "://" in uri else repr(uri)  # the rest may hold a secret
+        raise ValueError(f"must be s3://bucket/prefix, got {told}; a local cube lies in the output folder")
     try:
         return storage_of(uri)
     except CubeError as error:

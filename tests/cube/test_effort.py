@@ -11,6 +11,7 @@ from made_scenes import FIRST, GRID, scene_of, write_raster
 from catalogs import Asset, SceneSet
 from pipelines.cube import BuildOptions, CubeError, build_cube
 from pipelines.cube.acquisition import acquisitions
+from pipelines.cube.coregister import CoregisterOptions
 from pipelines.cube.effort import Effort, Rates, effort_of_date, effort_of_raster
 from pipelines.cube.forecast import forecast_cube
 from pipelines.cube.usage import disk_usage
@@ -61,6 +62,14 @@ def test_remote_files_take_requests_and_the_network():
     found = raster(href="https://host/x.tif")
     assert found.requests > 0
     assert found.bytes_remote == found.bytes_read
+
+
+@pytest.mark.parametrize(
+    ("stated", "usual"), [("cint16", "int32"), ("cfloat32", "float64"), ("other", "uint16"), ("uint12", "uint16")]
+)
+def test_types_that_only_an_item_knows_are_foreseen_too(stated, usual):
+    silent = {"size_bytes": None}
+    assert raster(data_type=stated, **silent) == raster(data_type=usual, **silent)
 
 
 def test_efforts_add_up():
@@ -126,6 +135,9 @@ def test_what_the_build_refuses_the_forecast_refuses(tmp_path, scenes):
     build_cube(SceneSet(scenes=scenes[:1]), WIDE, tmp_path / "cube", options=BuildOptions(chunk=256))
     with pytest.raises(CubeError, match="width"):
         forecast_cube(SceneSet(scenes=scenes), GRID, tmp_path / "cube", options=BuildOptions())
+    moved_back = BuildOptions(coregister=CoregisterOptions(action="correct"))
+    with pytest.raises(CubeError, match="all moved back or none is"):
+        forecast_cube(SceneSet(scenes=scenes), WIDE, tmp_path / "cube", options=moved_back)
     with pytest.raises(CubeError, match="must hold one unit"):
         forecast_cube(SceneSet(scenes=scenes), WIDE, tmp_path / "new", options=BuildOptions(memory=10**8))
 

@@ -6,7 +6,8 @@ import xarray as xr
 from made_scenes import GRID, optical_scene, radar_scene, scene_set
 from plain_reader import require_plain_reading
 
-from pipelines.cube import CubeError, build_cube, open_cube
+from pipelines.cube import BuildOptions, CubeError, build_cube, open_cube
+from pipelines.cube.forecast import forecast_cube
 from pipelines.cube.history import history
 from pipelines.cube.migration import ADDED_IN_1_1, migrate
 from pipelines.cube.store import open_store
@@ -97,6 +98,14 @@ def test_a_build_migrates_in_a_commit_of_its_own_and_touches_nothing_else(old):
         assert all((cube[name] == "").all() for name in ADDED_IN_1_1)
     require_plain_reading(uri, ("s1", "s2"))
     assert not build_cube(scenes, GRID, uri).changed
+
+
+def test_a_forecast_takes_an_old_cube_as_it_is(old, tmp_path):
+    uri, scenes, snapshot = old
+    late = optical_scene(tmp_path, "late", day=20)
+    forecast = forecast_cube(scene_set(*scenes.scenes, late), GRID, uri, options=BuildOptions())
+    assert (forecast.dates, forecast.num_settled) == ({"s2": 1}, 3)
+    assert open_store(uri).snapshot == snapshot
 
 
 def test_a_migrated_cube_grows(old, tmp_path):

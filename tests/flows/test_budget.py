@@ -3,6 +3,8 @@
 import json
 import math
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from flows.budget import BudgetConfig, excesses, parse_budget, parse_duration
@@ -42,6 +44,37 @@ def test_lessons_are_medians_and_their_scatter():
     assert many.factor == pytest.approx(2.0)
     assert many.spread == pytest.approx(max(1.15, math.exp(1.4826 * abs(math.log(2.1 / 2.0)))))
     assert lesson_of([1.0] * 50 + [4.0] * 30).factor == pytest.approx(4.0)  # the newest thirty
+
+
+GOOD = {
+    "status": "Completed",
+    "started": "2026-01-01",
+    "timings": '{"infer": 4}',
+    "estimate": '{"raw_stage_seconds": {"infer": 2}}',
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"estimate": "{"},
+        {"estimate": "{}"},
+        {"estimate": "[]"},
+        {"estimate": 3},
+        {"estimate": '{"raw_stage_seconds": {"infer": Infinity}}'},
+        {"estimate": '{"raw_stage_seconds": {"infer": "2"}}'},
+        {"timings": '{"infer": Infinity}'},
+        {"timings": '{"infer": NaN}'},
+        {"timings": '{"infer": {}}'},
+        {"timings": '{"infer": 0}'},
+        {"timings": None},
+    ],
+)
+def test_a_ledger_that_tells_no_times_teaches_nothing_and_fails_nothing(tmp_path, wrong):
+    for name, row in (("good", GOOD), ("wrong", {**GOOD, **wrong}), ("old", {"status": "Completed"})):
+        pq.write_table(pa.Table.from_pylist([row]), tmp_path / f"{name}.parquet")
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1 torn")
+    assert learn([tmp_path, tmp_path / "absent"]) == {"infer": lesson_of([2.0])}
 
 
 @pytest.fixture

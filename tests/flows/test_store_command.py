@@ -21,6 +21,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "cube"))
 from fake_dates import draft_date, fake_scene, put_date
 
 from pipelines.cube.history import history, tags_of
+from pipelines.cube.storage import shared_storage
 from pipelines.cube.store import create_store, open_store
 
 FROZEN = {
@@ -161,7 +162,7 @@ def test_migration_of_a_new_cube_does_nothing(cube):
     assert answer("migrate", cube.uri)["snapshot"] is None
 
 
-@pytest.mark.parametrize("age", ["30", "yesterday", "3m", ""])
+@pytest.mark.parametrize("age", ["30", "yesterday", "3m", "", "99999999999d", "900000w"])
 def test_a_wrong_age_exits_2(cube, age):
     code, text = call("expire", cube.uri, "--older-than", age)
     assert (code, "an age such as 30d" in text) == (2, True)
@@ -170,6 +171,13 @@ def test_a_wrong_age_exits_2(cube, age):
 def test_a_date_without_zone_is_utc(cube):
     told = answer("expire", cube.uri, "--older-than", "2031-05-06")
     assert datetime.fromisoformat(told["older_than"]) == datetime(2031, 5, 6, tzinfo=UTC)
+
+
+def test_a_secret_in_an_address_is_not_repeated():
+    for address in ("https://AKIA:hush@host/bucket", "s3://AKIA:hush@bucket/cube", "s3://b/c?secret=hush"):
+        with pytest.raises(ValueError, match=r"write s3|s3://bucket/prefix") as refused:
+            shared_storage(address)
+        assert "hush" not in str(refused.value)
 
 
 def test_a_region_places_its_cube_on_s3(document, catalog, write_region, tmp_path):
