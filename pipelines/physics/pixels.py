@@ -25,9 +25,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
+
+from pipelines.physics.band_floor import DEEP_BELOW_DN, FAR_BELOW_DN, OFFSET_DN, BandFloor, Values, band_floor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,15 +44,6 @@ VISIBLE_BANDS: Final = ("B02", "B04", "B03")
 SHORTWAVE_BANDS: Final = ("B12", "B11")
 CIRRUS_BAND: Final = "B10"
 CLASS_BAND: Final = "SCL"
-
-OFFSET_DN: Final = 1000
-"""Size of the offset: Sentinel-2 Products Specification Document, RADIO_ADD_OFFSET and BOA_ADD_OFFSET."""
-
-FAR_BELOW_DN: Final = 700
-"""Reflectance -0.03 if the offset were left in."""
-
-DEEP_BELOW_DN: Final = 500
-"""For one band alone: reflectance -0.05."""
 
 FAR_BELOW_SHARE: Final = 0.05
 BELOW_DN: Final = 900
@@ -94,52 +87,6 @@ CIRRUS_FLOOR: Final = (990, 1040)
 
 CIRRUS_SPREAD_DN: Final = 60
 """And how far its median lies above: cirrus of just the right brightness everywhere would vary more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BandFloor:
-    """Low end of one band's digital numbers in a sample; NaN where no pixel is valid."""
-
-    num_valid: int
-    min_dn: float
-    p01_dn: float
-    """0.1st percentile."""
-
-    p1_dn: float
-    p5_dn: float
-    p50_dn: float
-    below_share: float
-    """Share of the valid pixels below DN 1000."""
-
-    far_below_share: float
-    """Share below DN 700."""
-
-    deep_below_share: float
-    """Share below DN 500."""
-
-    just_above_share: float
-    """Share from DN 1000 to 1099."""
-
-    def to_dict(self) -> dict[str, float | int | None]:
-        """Returns the numbers for a JSON record, None for NaN; shares to a millionth."""
-        record: dict[str, float | int | None] = {"num_valid": self.num_valid}
-        for name in (
-            "min_dn",
-            "p01_dn",
-            "p1_dn",
-            "p5_dn",
-            "p50_dn",
-            "below_share",
-            "far_below_share",
-            "deep_below_share",
-        ):
-            value = float(getattr(self, name))
-            record[name] = None if np.isnan(value) else round(value, 6)
-        just_above = self.just_above_share
-        return {**record, "just_above_share": None if np.isnan(just_above) else round(just_above, 6)}
-
-
-Values: TypeAlias = "NDArray[np.integer] | NDArray[np.floating]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,41 +197,6 @@ def _far_below(floors: Mapping[str, BandFloor]) -> str:
         return ""
     told = " and ".join(f"{share:.1%} of {band}" for band, share in dark.items())
     return f"{told} lie below DN {FAR_BELOW_DN}: reflectance below -0.03 if an offset were left in"
-
-
-def band_floor(values: Values) -> BandFloor:
-    """Returns the low end of digital numbers.
-
-    Args:
-        values: Valid digital numbers, flat.
-    """
-    if values.size == 0:
-        nan = float("nan")
-        return BandFloor(
-            num_valid=0,
-            min_dn=nan,
-            p01_dn=nan,
-            p1_dn=nan,
-            p5_dn=nan,
-            p50_dn=nan,
-            below_share=nan,
-            far_below_share=nan,
-            deep_below_share=nan,
-            just_above_share=nan,
-        )
-    p01, p1, p5, p50 = np.percentile(values, [0.1, 1.0, 5.0, 50.0])
-    return BandFloor(
-        num_valid=int(values.size),
-        min_dn=float(values.min()),
-        p01_dn=float(p01),
-        p1_dn=float(p1),
-        p5_dn=float(p5),
-        p50_dn=float(p50),
-        below_share=float((values < OFFSET_DN).mean()),
-        far_below_share=float((values < FAR_BELOW_DN).mean()),
-        deep_below_share=float((values < DEEP_BELOW_DN).mean()),
-        just_above_share=float(((values >= OFFSET_DN) & (values < OFFSET_DN + 100)).mean()),
-    )
 
 
 def _usable(sample: PixelSample) -> dict[str, NDArray[np.bool_]]:

@@ -10,7 +10,8 @@ import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.physics.pixels import PixelSample, band_floor, find_offset, offset_of, verdict_of
+from pipelines.physics.band_floor import band_floor
+from pipelines.physics.pixels import PixelSample, find_offset, offset_of, verdict_of
 
 NUM = 4000
 VEGETATION, BARE, WATER, CLOUD, SNOW = 4, 5, 6, 9, 11
