@@ -105,7 +105,8 @@ def execute_date(
     prepared = execution.scout.prepared(acquisition)
     failures = {scene_id: source for scene_id, source in prepared.items() if isinstance(source, Skipped)}
     sources = {scene_id: source for scene_id, source in prepared.items() if isinstance(source, Source)}
-    held = HeldDate.of(acquisition, _stored(execution, acquisition.group))
+    snapshot = execution.run.store.snapshot
+    held = HeldDate.of(acquisition, _stored(execution, acquisition.group, snapshot), snapshot)
     skipped: list[SceneOutcome] = []
     rest: Acquisition | None = acquisition
     while rest is not None:
@@ -134,8 +135,8 @@ def execute_date(
     return DateResult(written=(), skipped=tuple(skipped))
 
 
-def _stored(execution: Execution, group: str) -> tuple[StoredDate, ...]:
-    root = execution.run.store.root()
+def _stored(execution: Execution, group: str, snapshot: str | None = None) -> tuple[StoredDate, ...]:
+    root = execution.run.store.root(snapshot)
     return () if root is None or group not in root else stored_dates(_group(root, group))
 
 
@@ -172,7 +173,8 @@ def _write(
     try:
         draft = execution.run.begin()
         group = _open_group(execution, draft, acquisition)
-        placement = place(acquisition.time_us, acquisition.scenes, stored_dates(group))
+        stored = held.stored if draft.base == held.snapshot else stored_dates(group)
+        placement = place(acquisition.time_us, acquisition.scenes, stored)
         job = DateJob(
             group=cast("Group", acquisition.group),
             sources=tuple(sources),
@@ -254,13 +256,15 @@ def _open_group(execution: Execution, draft: Draft, acquisition: Acquisition) ->
     """Returns the group of a date in a draft, made with its template where it is the first."""
     root, name, configuration = draft.root, acquisition.group, execution.configuration
     lines = [line for line in str(root.attrs.get("attribution", "")).splitlines() if line]
-    root.attrs.update(
+    attribution = "\n".join(dict.fromkeys([*lines, *execution.attribution]))
+    _describe(
+        root,
         {
             "schema_version": configuration.schema_version,
             "configuration": configuration.digest,
-            "grid": configuration.grid.to_dict(),
+            "grid": cast("Attributes", configuration.grid.to_dict()),
             "recipe": cast("Attributes", dict(configuration.recipe)),
-            "attribution": "\n".join(dict.fromkeys([*lines, *execution.attribution])),
+            "attribution": attribution,
         },
     )
     if name in root:
@@ -277,10 +281,16 @@ def _open_group(execution: Execution, draft: Draft, acquisition: Acquisition) ->
                 title=execution.options.title,
             ),
         )
-    group.attrs["attribution"] = root.attrs["attribution"]
-    if execution.registrar is not None:
-        group.attrs.update(execution.registrar.attributes(name))
+    more = {} if execution.registrar is None else execution.registrar.attributes(name)
+    _describe(group, {"attribution": attribution, **more})
     return group
+
+
+def _describe(group: zarr.Group, attributes: Attributes) -> None:
+    """Sets attributes; one that says so already is not written again."""
+    held = dict(group.attrs)
+    if any(held.get(name) != value for name, value in attributes.items()):
+        group.attrs.update(attributes)
 
 
 def _publish(execution: Execution, draft: Draft, acquisition: Acquisition) -> None:

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 class HeldDate:
     """The stored dates that share a scene with an acquisition: one, as a rule, or none."""
 
+    snapshot: str = ""
+    """Where the cube stood when they were looked up."""
+
+    stored: tuple[StoredDate, ...] = ()
+    """All dates of the group there."""
+
     dates: tuple[frozenset[str], ...] = ()
     """Ids of the scenes of each."""
 
@@ -26,10 +32,12 @@ class HeldDate:
     """What is missing of them."""
 
     @classmethod
-    def of(cls, acquisition: Acquisition, stored: Iterable[StoredDate]) -> HeldDate:
+    def of(cls, acquisition: Acquisition, stored: tuple[StoredDate, ...], snapshot: str = "") -> HeldDate:
         """Returns what stored dates of the group hold of an acquisition."""
         held = [date for date in stored if set(date.scene_ids) & set(acquisition.ids)]
         return cls(
+            snapshot=snapshot,
+            stored=stored,
             dates=tuple(frozenset(date.scene_ids) for date in held),
             failures=tuple(failure for date in held for failure in parse_failures(date.read_failures)),
         )
