@@ -1,7 +1,9 @@
 """Forecasts of runs, what they learn, and budgets that refuse."""
 
+import dataclasses
 import json
 import math
+from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +15,7 @@ from flows.experience import Lesson, learn, lesson_of
 from flows.monitor import run_region
 from flows.plan import plan_region, plan_text
 from flows.region_file import load_region
+from flows.search import search
 
 
 @pytest.mark.parametrize(
@@ -106,6 +109,19 @@ def test_a_run_keeps_its_forecast_and_the_next_one_learns(region, tmp_path):
     assert elsewhere.estimate.learned_from == 1
     for stage, lesson in lessons.items():
         assert elsewhere.estimate.stage_seconds[stage] == pytest.approx(foreseen[stage] * lesson.factor, rel=0.01)
+
+
+def test_a_plan_counts_the_tiles_of_one_pass_once(region, monkeypatch):
+    config = region()
+    found = search(config)
+    first = next(scene for scene in found.scenes if scene.sensor == "sentinel-2-msi")
+    times = {name: getattr(first, name) + timedelta(seconds=20) for name in ("time", "time_start", "time_end")}
+    tile = dataclasses.replace(first, id="next-tile", **times)
+    before = plan_region(config)
+    monkeypatch.setattr("flows.plan.search", lambda _: dataclasses.replace(found, scenes=(*found.scenes, tile)))
+    after = plan_region(config)
+    assert after.dates == before.dates == dict(before.estimate.dates)
+    assert after.bytes_cube == before.bytes_cube
 
 
 def test_over_budget_nothing_is_read(region, tmp_path):
