@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
-from catalogs.sensors import group_of
 from flows.area import target_grid
 from flows.budget import excesses
 from flows.completeness import Completeness, completeness_lines, judge_completeness
 from flows.estimate import Estimate, estimate_run
 from flows.run_report import SceneRow
 from flows.search import search
+from flows.size_text import size_text
 from flows.tables import table
 from pipelines.schema import GROUP_SPECS
 
 if TYPE_CHECKING:
-    from catalogs import Scene
+    from collections.abc import Mapping
+
     from flows.config import RegionConfig
+    from pipelines.cube.acquisition import Acquisition
     from pipelines.schema import Group
 
 BYTES_OF_VALUE: Final = {group: spec.dtype.itemsize for group, spec in GROUP_SPECS.items()}
@@ -79,6 +80,7 @@ def plan_region(config: RegionConfig) -> RunPlan:
         CatalogError: A catalogue does not answer.
         CubeError: The output holds a cube that this region cannot go on with, or a unit does not fit its memory.
     """
+    from pipelines.cube.wanted import dates_by_group
     from pipelines.grid import Lattice
 
     grid = target_grid(config.area, config.resolution)
@@ -87,6 +89,7 @@ def plan_region(config: RegionConfig) -> RunPlan:
     chosen = config.inference
     lattice = Lattice(height=grid.height, width=grid.width, window=chosen.window, stride=chosen.stride)
     pixels = grid.width * grid.height
+    wanted = dates_by_group(found.scenes)
     rows = [SceneRow(id=s.id, collection=s.collection, outcome="used") for s in found.scenes]
     rows += [
         SceneRow(id=s.id, collection=s.collection, outcome="skipped", reason=s.reason, detail=s.detail)
@@ -99,12 +102,12 @@ def plan_region(config: RegionConfig) -> RunPlan:
         bounds=grid.bounds,
         width=grid.width,
         height=grid.height,
-        dates=dict(Counter(group for group, _ in {(_group(s), s.time) for s in found.scenes})),
+        dates={group: len(dates) for group, dates in wanted.items() if dates},
         scenes=tuple(sorted(rows, key=lambda row: (row.collection, row.id))),
         unmatched=found.unmatched,
         windows=len(lattice.rows) * len(lattice.cols),
         products=config.products,
-        bytes_cube=_cube_bytes(found.scenes, config, pixels),
+        bytes_cube=_cube_bytes(wanted, config, pixels),
         bytes_predictions=pixels * BYTES_OF_PREDICTION,
         bytes_products=2 * pixels * sum(BYTES_OF_PRODUCT[name] for name in config.products),
         output=str(config.output),
@@ -128,8 +131,9 @@ def plan_text(plan: RunPlan) -> str:
         f"model: {plan.windows} windows; products: {', '.join(plan.products)}",
     ]
     sizes = (
-        f"before compression: cube {_size(plan.bytes_cube)}, predictions about {_size(plan.bytes_predictions)}, "
-        f"products {_size(plan.bytes_products)}; output {plan.output}"
+        f"before compression: cube {size_text(plan.bytes_cube)}, "
+        f"predictions about {size_text(plan.bytes_predictions)}, "
+        f"products {size_text(plan.bytes_products)}; output {plan.output}"
     )
     work = [*estimate_lines(plan.estimate), *completeness_lines(plan.completeness)]
     return "\n".join([*lines, sizes, "", *work, *warning, *budget_lines(plan.over_budget)])
@@ -140,12 +144,12 @@ def estimate_lines(estimate: Estimate) -> list[str]:
     if not estimate.scenes:
         return [f"nothing new to read: the cube holds {estimate.settled} of these scenes"]
     learned = f"learned from {estimate.learned_from} runs" if estimate.learned_from else "no past run to learn from"
-    read = f"{estimate.rasters} rasters, {_size(estimate.bytes_read)}, {estimate.requests} requests"
-    memory = f"at most {_size(estimate.peak_bytes)} of memory"
+    read = f"{estimate.rasters} rasters, {size_text(estimate.bytes_read)}, {estimate.requests} requests"
+    memory = f"at most {size_text(estimate.peak_bytes)} of memory"
     return [
         f"to read: {estimate.scenes} scenes ({estimate.settled} are held already), {read}",
         f"work: {estimate.units} units, {estimate.core_seconds:.0f} core-seconds, {memory}",
-        f"output: about {_size(estimate.bytes_output)}",
+        f"output: about {size_text(estimate.bytes_output)}",
         f"time: about {estimate.seconds:.0f} s ({estimate.seconds_low:.0f} to {estimate.seconds_high:.0f}; {learned})",
     ]
 
@@ -155,26 +159,12 @@ def budget_lines(over: tuple[str, ...]) -> list[str]:
     return ["", "OVER BUDGET, a run is refused:", *(f"  {line}" for line in over)] if over else []
 
 
-def _group(scene: Scene) -> Group:
-    return group_of(scene)
-
-
-def _cube_bytes(scenes: tuple[Scene, ...], config: RegionConfig, pixels: int) -> int:
+def _cube_bytes(wanted: Mapping[str, tuple[Acquisition, ...]], config: RegionConfig, pixels: int) -> int:
     from pipelines.cube import DEFAULT_BANDS
 
     total = 0
-    for moment, group in {(scene.time, _group(scene)) for scene in scenes}:
-        wanted = getattr(config.bands, group) or DEFAULT_BANDS[group]
-        held = {a.band for s in scenes if (s.time, _group(s)) == (moment, group) for a in s.assets}
-        bands = len(held & set(wanted))
-        total += pixels * (bands * BYTES_OF_VALUE[group] + BYTES_OF_PLANES)
+    for group, dates in wanted.items():
+        bands = set(getattr(config.bands, group) or DEFAULT_BANDS[group])
+        carried = [len({asset.band for scene in date.scenes for asset in scene.assets} & bands) for date in dates]
+        total += pixels * sum(number * BYTES_OF_VALUE[cast("Group", group)] + BYTES_OF_PLANES for number in carried)
     return total
-
-
-def _size(num_bytes: int) -> str:
-    value = float(num_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:  # noqa: PLR2004 SI prefixes
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"

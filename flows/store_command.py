@@ -12,6 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
+from flows.size_text import size_text
 from flows.tables import table
 
 EXIT_FAILED: Final = 1
@@ -187,16 +188,6 @@ def published_beside(uri: str, products: list[Path] | tuple[Path, ...]) -> froze
 
     beside = [] if "://" in uri else [OutputPaths(root=Path(uri).absolute().parent).products]
     return published_snapshots([*products, *beside])
-
-
-def size_text(num_bytes: int) -> str:
-    """Returns bytes for a person, in powers of ten."""
-    size = float(num_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:  # noqa: PLR2004 powers of ten
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
 
 
 def _instant(text: str) -> datetime:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pipelines.composite.period import gather
+from pipelines.composite.period import EPOCH, gather
+from pipelines.cube.acquisition import microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pipelines.composite.options import CompositeOptions
     from pipelines.composite.period import Period
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +63,6 @@ class PlannedComposite:
         """Distance of each member from the middle of the period over half its length, -1 to 1."""
         half = (self.period.end - self.period.start) / 2
         return tuple((time - self.period.middle) / half for time in self.times)
-
-
-def microseconds(time: datetime) -> int:
-    """Returns an instant as whole microseconds since 1970-01-01 UTC."""
-    return (time - EPOCH) // timedelta(microseconds=1)
 
 
 def plan_composites(

@@ -9,6 +9,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from catalogs.scenes import SceneOutcome
+from pipelines.cube.contradiction import require_same_side
 from pipelines.cube.execute import Execution, execute_date
 from pipelines.cube.failures import describe, parse_failures
 from pipelines.cube.group import array_of, values_of
@@ -120,6 +121,7 @@ def _execution(
     root = run.store.root()
     stored = {} if root is None else dict(root.groups())
     require_same_action(stored, options.coregister)
+    require_same_side(stored, options.on_contradiction)
     registrar: Registrar | None = None
     if options.coregister is not None:
         registrar = registrar_of(options.coregister, stored, plan.dates, configuration.grid, open_scene)

@@ -201,5 +201,7 @@ def _is_aligned(asset: Asset, grid: TargetGrid) -> bool:
     if asset.transform is None:
         return True
     a, b, c, d, e, f = asset.transform
-    steps = ((c - grid.x_min) / grid.resolution, (f - grid.y_max) / grid.resolution, a / grid.resolution)
+    finer = min(abs(a), grid.resolution)
+    sides = max(abs(a), grid.resolution) / finer if finer else math.nan
+    steps = ((c - grid.x_min) / finer, (f - grid.y_max) / finer, sides) if finer else (math.nan,)
     return b == d == 0 and e == -a and all(abs(step - round(step)) < 1e-6 for step in steps)  # noqa: PLR2004

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipelines.cube.contradiction import require_same_side
 from pipelines.cube.effort import Effort, Rates, effort_of_date
 from pipelines.cube.plan import plan_build
 from pipelines.cube.registrar import require_same_action
@@ -57,7 +58,7 @@ def forecast_cube(
 
     Raises:
         CubeError: As `build_cube` before it opens a raster: another grid, bands or schema version, too little memory,
-            dates that were moved back and others that were not.
+            dates that were moved back and others that were not, contradictions settled in two ways.
     """
     rates = rates or Rates()
     root = open_store(uri).root() if storage_of(uri).holds_repository() else None
@@ -68,7 +69,9 @@ def forecast_cube(
         return CubeForecast(
             effort=Effort(), dates={}, num_settled=len(plan.settled), num_units=0, peak_bytes=0, num_workers=0
         )
-    require_same_action({} if root is None else dict(root.groups()), options.coregister)
+    stored = {} if root is None else dict(root.groups())
+    require_same_action(stored, options.coregister)
+    require_same_side(stored, options.on_contradiction)
     shape = crew_shape_of(options)
     workloads = workloads_of(root, configuration, options, plan.dates, shape)
     counted: dict[str, int] = {}

@@ -58,6 +58,12 @@ def test_what_stands_on_another_lattice_is_warped(facts):
     assert found.core_seconds > raster().core_seconds
 
 
+@pytest.mark.parametrize("side", [5.0, 2.5, 20.0])
+def test_what_is_averaged_or_repeated_is_not_warped(side):
+    found = raster(transform=(side, 0.0, GRID.x_min - 200.0, 0.0, -side, GRID.y_max), shape=(8 * SIDE, 8 * SIDE))
+    assert (found.pixels_copied, found.pixels_warped) == (SIDE * SIDE, 0)
+
+
 def test_remote_files_take_requests_and_the_network():
     found = raster(href="https://host/x.tif")
     assert found.requests > 0
