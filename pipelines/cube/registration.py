@@ -23,6 +23,8 @@ from pipelines.physics.shift import agree, patch_shift, patches
 from pipelines.schema import GROUP_SPECS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import zarr
     from numpy.typing import NDArray
 
@@ -78,9 +80,9 @@ def reference_of_source(source: Source, group: str, options: CoregisterOptions) 
     band = compared_band(group, source.bands)
     if band is None or source.scene.asset(band) is None:
         return None
-    grid = source.run.grid
+    grid, narrow = source.run.grid, of_band(source, band)
     found = tuple(
-        ReferencePatch(block=block, values=_usable_band(source, group, band, block))
+        ReferencePatch(block=block, values=_usable_band(narrow, group, band, block))
         for block in reference_blocks(grid, options)
     )
     return Reference(name=source.scene.id, band=band, patches=found)
@@ -134,10 +136,10 @@ def register(source: Source, group: str, reference: Reference, options: Coregist
         ReadFailed: A raster is damaged.
     """
     grid, margin = source.run.grid, int(np.ceil(options.shift.max_px)) + 1
-    shifts = []
+    shifts, narrow = [], of_band(source, reference.band)
     for patch in reference.patches:
         around = with_halo(patch.block, margin, grid.shape)
-        image = _usable_band(source, group, reference.band, around)
+        image = _usable_band(narrow, group, reference.band, around)
         corner = (patch.block.row - around.row, patch.block.col - around.col)
         shift = patch_shift(patch.values, image, corner, options.shift)
         if shift is not None:
@@ -171,6 +173,20 @@ def registered(source: Source, group: str, reference: Reference, options: Coregi
         registration = registration.as_applied()
     notes = (*source.notes, *filter(None, [registration.note]))
     return dataclasses.replace(source, registration=registration, notes=notes)
+
+
+def of_band(source: Source, band: str) -> Source:
+    """Returns a scene that reads one band with its masks: the windows of all bands would cost as much as the cube."""
+    assert isinstance(source.lazy, LazyScene), "radar images on their sensor's own lattice are not compared"
+
+    def kept(planes: Mapping[str, Plane]) -> dict[str, Plane]:
+        return {name: plane for name, plane in planes.items() if name == band or name not in source.bands}
+
+    grid, reader = source.run.grid, source.lazy.reader_name
+    lazy = open_scene(source.scene.id, kept(source.lazy.planes), grid, chunk=max(grid.shape), reader=reader)
+    conversion = dataclasses.replace(source.conversion, bands=(band,), planes=kept(source.conversion.planes))  # type: ignore[type-var]
+    run = dataclasses.replace(source.run, bands=(band,))
+    return dataclasses.replace(source, bands=(band,), lazy=lazy, conversion=conversion, run=run)
 
 
 def moved(source: Source, registration: Registration) -> Source:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from pipelines.cube.load import Plane
 from pipelines.cube.plane import overruled
 from pipelines.cube.raster_geometry import geometry_of
 from pipelines.cube.registrar import NO_REFERENCE
-from pipelines.cube.registration import moved_plane, reference_of_source, registered
+from pipelines.cube.registration import moved_plane, of_band, reference_of_source, registered
 from pipelines.cube.resampling import RasterHeader, choose_resampling
 from pipelines.cube.source import Skipped, prepare
+from pipelines.grid import Block
 from pipelines.physics.shift import Shift, ShiftOptions
 
 SIZE = 200
@@ -211,3 +213,16 @@ def test_a_raster_of_any_projection_is_moved_back_by_metres_of_the_grid(epsg, si
     then = geometry_of(header, WIDE).pixel_of(at[0] + found.shift_x_m, at[1] + found.shift_y_m)
     np.testing.assert_allclose(now, then, atol=0.001)
     assert overruled(mended) == ()
+
+
+def test_only_the_compared_band_and_the_masks_are_read(tmp_path):
+    bands = {"B02": ground(), "B04": ground(east_m=3.0), "B08": ground(east_m=9.0)}
+    scene = optical_scene(tmp_path, "a", bands=bands, scl=np.full((SIZE, SIZE), 4))
+    source = prepare(scene, group="s2", bands=("B02", "B04", "B08"), grid=WIDE, chunk=SIZE)
+    for name in ("B02", "B08"):
+        Path(scene.asset(name).href).unlink()
+    narrow = of_band(source, "B04")
+    assert set(narrow.lazy.planes) == {"B04", "SCL"}
+    layer = narrow.read(Block(row=10, col=20, height=50, width=60))
+    np.testing.assert_array_equal(layer.values[0], ground(east_m=3.0)[10:60, 20:80])
+    assert not layer.reason.any()
