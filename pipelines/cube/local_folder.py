@@ -51,20 +51,29 @@ class LocalFolder:
     def create_repository(self) -> None:
         """Makes a repository beside the folder and renames it into place: the folder holds a whole one or none.
 
+        Where another process was faster, its repository is taken.
+
         Raises:
             CubeError: The folder holds other files, or cannot be written.
         """
         folder = self.folder
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            if self.holds_repository():
+                return
             raise CubeError(f"a new cube needs a free folder, {folder} holds other files; choose another output")
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            for debris in folder.parent.glob(f".{folder.name}.new-*"):
-                shutil.rmtree(debris)
+            self._sweep()
             made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.new-", dir=folder.parent))
-            icechunk.Repository.create(LocalFolder(made).icechunk())
-            made.chmod(0o755)
-            made.rename(folder)
+            try:
+                with _locked(made):
+                    icechunk.Repository.create(LocalFolder(made).icechunk())
+                    made.chmod(0o755)
+                    made.rename(folder)
+            except OSError:
+                if not self.holds_repository():
+                    raise
+                shutil.rmtree(made)
         except (OSError, icechunk.IcechunkError) as error:
             raise CubeError(
                 f"the folder of a cube must be writable, {folder} is not ({repository_fault(error)}); mend it"
@@ -77,18 +86,15 @@ class LocalFolder:
         Raises:
             CubeError: Another process holds it.
         """
-        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stack.enter_context(_locked(self.folder))
             except BlockingIOError as error:
                 raise CubeError(
                     f"one run writes to a local cube at a time, got a second on {self.uri}; wait for the first, or "
                     "keep the cube on S3, where several may write"
                 ) from error
             yield
-        finally:
-            os.close(folder)
 
     def objects(self) -> Iterator[StoredObject]:
         """Yields the files below the folder, sorted by path."""
@@ -116,3 +122,20 @@ class LocalFolder:
             shutil.rmtree(gone)
         except OSError as error:
             raise CubeError(f"{self.folder} could not be deleted: {error}; what is left is in {gone}") from error
+
+    def _sweep(self) -> None:
+        """Deletes repositories that were never finished; one that is being made is locked, and stays."""
+        for debris in self.folder.parent.glob(f".{self.folder.name}.new-*"):
+            with contextlib.suppress(BlockingIOError, FileNotFoundError), _locked(debris):
+                shutil.rmtree(debris)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds a lock on a folder; raises BlockingIOError where another process does."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
