@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from flows.area import target_grid
 from flows.build_cube import build_options
-from flows.experience import Lesson, learn
+from flows.experience import REST, Lesson, learn
 from flows.paths import OutputPaths, cube_uri
 from pipelines.grid import Lattice
 
@@ -32,6 +32,9 @@ IMAGE_CORE_S: Final = 0.035
 
 MOST_IMAGES: Final = 16
 """Images of a place that the model is shown at most: eight epochs of two sensors."""
+
+REST_S: Final = 4.0
+"""Search, composites, co-registration, publication and the libraries' loading, all of it fixed for want of better."""
 
 PRODUCT_S: Final = 1.5
 PRODUCT_S_MPX: Final = 3.0
@@ -107,6 +110,7 @@ def estimate_run(config: RegionConfig, scene_set: SceneSet) -> Estimate:
     core_seconds = _core_seconds(config, forecast, grid)
     raw = {stage: seconds / cores for stage, seconds in core_seconds.items()}
     raw["build_cube"] = max(raw["build_cube"], _network_seconds(forecast))
+    raw[REST] = REST_S
     lessons = learn(ledgers(paths))
     return _estimate(config, forecast, grid, core_seconds=core_seconds, raw=raw, lessons=lessons)
 
@@ -158,7 +162,7 @@ def _estimate(
         bytes_read=effort.bytes_read,
         requests=effort.requests,
         units=forecast.num_units,
-        core_seconds=round(sum(core_seconds[stage] * told[stage].factor for stage in raw), 2),
+        core_seconds=round(sum(seconds * told[stage].factor for stage, seconds in core_seconds.items()), 2),
         bytes_cube=effort.bytes_stored,
         bytes_output=effort.bytes_stored + written,
         peak_bytes=forecast.peak_bytes,

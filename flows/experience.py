@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 NMAD: Final = 1.4826
 """Median absolute deviation to standard deviation, for normally distributed errors."""
 
+REST: Final = "rest"
+"""What a run takes besides the stages that are foreseen one by one."""
+
 MOST_RUNS: Final = 30
 """The newest runs that count: machines and programs change."""
 
@@ -79,6 +82,7 @@ def _runs(folder: Path) -> list[tuple[str, dict[str, float], dict[str, float]]]:
         estimate = _parsed(row.get("estimate"))
         if row.get("status") in {"Completed", "CompletedWithGaps"} and isinstance(estimate, dict):
             foreseen, taken = _seconds(estimate.get("raw_stage_seconds")), _seconds(_parsed(row.get("timings")))
+            taken[REST] = max(0.0, taken.get("total", 0.0) - sum(taken.get(stage, 0.0) for stage in foreseen))
             runs.append((str(row.get("started")), foreseen, taken))
     return runs
 
