@@ -7,6 +7,7 @@ forks of the draft's session and hand them back to the one committer.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import logging
 import queue
@@ -125,35 +126,52 @@ class ClusterCrew:
         try:
             send(self._window)
             while under_way:
-                future = self._next(finished)
+                future = self._patiently(lambda: finished.get(timeout=_CHECK_SECONDS))
                 under_way.discard(future)
-                answer: _Answer = future.result()
+                answer: _Answer = self._answer(future)
                 send(1)
                 yield answer
-        except (FutureCancelledError, KilledWorker, OSError) as error:
-            raise CubeError(
-                f"a cluster stays until a build is done, {self._name} lost or cancelled a unit ({error}); look at its "
-                "workers and run again, the cube holds whole dates only and goes on from the last",
-            ) from error
         finally:
             if under_way:
                 with contextlib.suppress(OSError):  # nothing is left to cancel where the cluster has gone
                     self._connected.cancel(list(under_way), force=True)  # type: ignore[no-untyped-call]
 
-    def _next(self, finished: queue.SimpleQueue[Future[Any]]) -> Future[Any]:
-        """Returns the task that ended next; raises where there is nobody left to end one."""
+    def _answer(self, future: Future[_Answer]) -> _Answer:
+        """Returns what a task that ended gives, or raises what it raised."""
+        if future.status != "error":
+            return self._patiently(functools.partial(future.result, _CHECK_SECONDS))
+        error = future.exception()  # type: ignore[no-untyped-call]
+        assert error is not None
+        raise self._gone(error) if isinstance(error, KilledWorker) else error
+
+    def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
+        """Returns the answer of a call that waits for a while; raises where nobody is left to give one."""
         alone_since: float | None = None
         while True:
             try:
-                return finished.get(timeout=_CHECK_SECONDS)
-            except queue.Empty:
-                pass
+                return ask()
+            except (queue.Empty, TimeoutError):
+                alone_since = self._alone_since(alone_since)
+            except (FutureCancelledError, OSError) as error:
+                raise self._gone(error) from error
+
+    def _alone_since(self, before: float | None) -> float | None:
+        """Returns since when there is no worker, None while there is one; raises where that is too long ago."""
+        try:
             if self._connected.scheduler_info(n_workers=-1)["workers"]:
-                alone_since = None
-                continue
-            alone_since = alone_since or time.monotonic()
-            if time.monotonic() - alone_since >= CONNECT_SECONDS:
-                raise ConnectionError(f"no worker is left for {CONNECT_SECONDS} s")
+                return None
+        except OSError as error:
+            raise self._gone(error) from error
+        since = before or time.monotonic()
+        if time.monotonic() - since >= CONNECT_SECONDS:
+            raise self._gone(f"no worker is left for {CONNECT_SECONDS} s")
+        return since
+
+    def _gone(self, cause: object) -> CubeError:
+        return CubeError(
+            f"a cluster stays until a build is done, {self._name} lost or cancelled a unit ({cause}); look at its "
+            "workers and run again, the cube holds whole dates only and goes on from the last",
+        )
 
     @property
     def _connected(self) -> Client:

@@ -126,6 +126,7 @@ def interrupted(folder, cluster, after, number, *, group=False):
     return process.returncode, errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_threads_stop_at_any_moment(tmp_path, number):
     moment = random.Random(int(number)).randrange(12)
@@ -181,6 +182,52 @@ def test_a_cluster_that_goes_away_leaves_no_half_date(tmp_path):
         assert open_cube(tmp_path / "cube").sizes["time"] == 1
         assert open_store(tmp_path / "cube").repository.list_branches() == {"main"}
         assert build_cube(scenes, GRID, tmp_path / "cube", options=options).dates == {"s2": 3}
+
+
+@pytest.mark.slow
+def test_a_cluster_without_workers_is_not_waited_for(tmp_path, monkeypatch):
+    processes = []
+    with running_cluster(tmp_path, processes) as address:
+
+        def send_home(step):
+            if step.done == 8:
+                monkeypatch.setattr("pipelines.cube.cluster.CONNECT_SECONDS", 3)
+                monkeypatch.setattr("pipelines.cube.cluster._CHECK_SECONDS", 0.5)
+                processes[1].kill()  # its child ends with it
+
+        with pytest.raises(CubeError, match=r"no worker is left"):
+            build_cube(
+                season(tmp_path),
+                GRID,
+                tmp_path / "cube",
+                options=BuildOptions(chunk=16, num_threads=2, cluster=address),
+                on_progress=send_home,
+            )
+    assert open_cube(tmp_path / "cube").sizes["time"] == 1
+    assert open_store(tmp_path / "cube").repository.list_branches() == {"main"}
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_replaced(tmp_path):
+    scenes = season(tmp_path)
+    with running_cluster(tmp_path) as address:
+        from distributed import Client
+
+        def kill(step):
+            if step.done == 8:
+                with Client(address, set_as_default=False) as other:
+                    other.run(end_process, on_error="ignore")
+
+        options = BuildOptions(chunk=16, num_threads=2, cluster=address)
+        build_cube(scenes, GRID, tmp_path / "cube", options=options, on_progress=kill)
+    build_cube(scenes, GRID, tmp_path / "undisturbed", options=OPTIONS)
+    found, expected = (open_cube(tmp_path / name).load() for name in ("cube", "undisturbed"))
+    found.attrs.pop("snapshot"), expected.attrs.pop("snapshot")
+    xr.testing.assert_identical(found, expected)
+
+
+def end_process():
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def cancel_everything(dask_scheduler):

@@ -61,8 +61,12 @@ def in_two_runs(folder, scenes, cluster):
 
 
 @contextlib.contextmanager
-def running_cluster(folder):
-    """A scheduler and a worker with two threads as processes of their own; yields the scheduler's address."""
+def running_cluster(folder, processes=None):
+    """A scheduler and a worker with two threads as processes of their own; yields the scheduler's address.
+
+    The two processes are appended to a list where one is given.
+    """
+    processes = [] if processes is None else processes
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}:{Path(__file__).parent}"}
     common = ["--host", "127.0.0.1", "--no-dashboard"]
     file = folder / "scheduler.json"
@@ -82,6 +86,7 @@ def running_cluster(folder):
                 cwd=folder,
                 stderr=stack.enter_context((folder / f"{command[0]}.log").open("w")),
             )
+            processes.append(process)
             stack.callback(process.wait, timeout=30)
             stack.callback(process.terminate)
             deadline = time.monotonic() + 60
