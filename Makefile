@@ -46,6 +46,7 @@ bench: env
 	@$(BIN)/python benchmarks/moe.py
 	@$(BIN)/python benchmarks/backbone.py
 	@$(BIN)/python benchmarks/load.py
+	@$(BIN)/python benchmarks/cube.py
 
 weights: env
 	@$(BIN)/ringmoe train --preset nano --out ringmoe_core/weights/nano.safetensors
