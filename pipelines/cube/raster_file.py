@@ -8,7 +8,11 @@ strings, XML files or side files can be reached by an href.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
+import itertools
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +46,49 @@ def gdal_environment() -> rasterio.Env:
     return rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO", GDAL_CACHEMAX=GDAL_CACHE_BYTES)
 
 
+_OPEN: Final[dict[int, rasterio.DatasetReader]] = {}
+"""Every open raster by a number of its own: held here, none is closed by the garbage collector."""
+
+_DROPPED: Final[deque[int]] = deque()
+"""Numbers of those that nobody else holds any more."""
+
+_NUMBERS: Final = itertools.count()
+
+
+def close_dropped() -> None:
+    """Closes the rasters that were dropped open.
+
+    The garbage collector must not: it may come while GDAL reads or tells of an error, and closing a file then clears
+    rasterio's stack of errors, so that a read that fails would end without one and give what its buffer held. Nor would
+    it come in a thread that finds the opener of a remote file.
+    """
+    while _DROPPED:
+        try:
+            number = _DROPPED.popleft()
+        except IndexError:  # another thread was quicker
+            return
+        _close(number)
+
+
+@functools.cache
+def _close_all_at_exit() -> None:
+    """Has every raster closed while Python still can be called back by GDAL."""
+    atexit.register(_close_all)
+
+
+def _close_all() -> None:
+    for number in list(_OPEN):
+        _close(number)
+
+
+def _close(number: int) -> None:
+    raster = _OPEN.pop(number, None)
+    if raster is not None:
+        with gdal_environment():
+            share_openers()
+            raster.close()
+
+
 class HeldRaster:
     """An open GeoTIFF that is read from time and again, by one thread at a time. After a fault it is to be closed."""
 
@@ -55,6 +102,9 @@ class HeldRaster:
         Raises:
             RasterUnreadable: With the fault.
         """
+        self._number = next(_NUMBERS)
+        _close_all_at_exit()
+        close_dropped()
         self._href = href
         self._remote = RemoteFile(href) if "://" in href else None
         self._name = self._remote.name if self._remote is not None else _local(href)
@@ -63,6 +113,7 @@ class HeldRaster:
             options["opener"] = self._remote
         with self._told():
             self._raster = rasterio.open(self._name, driver=_driver(href), sharing=False, **options)
+            _OPEN[self._number] = self._raster
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[rasterio.DatasetReader]:
@@ -76,15 +127,11 @@ class HeldRaster:
 
     def close(self) -> None:
         """Closes the file."""
-        with gdal_environment():
-            if self._remote is not None:
-                share_openers()
-            self._raster.close()
+        _close(self._number)
 
     def __del__(self) -> None:
-        # dropped unclosed, its end would come in whatever thread collects it, where rasterio finds no opener
-        if hasattr(self, "_raster"):
-            self.close()
+        if self._number in _OPEN:
+            _DROPPED.append(self._number)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
