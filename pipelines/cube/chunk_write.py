@@ -12,8 +12,9 @@ import functools
 import itertools
 import json
 import math
+import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numcodecs import Blosc
@@ -21,7 +22,7 @@ from zarr.codecs import BloscCodec, BytesCodec
 from zarr.core.metadata.v3 import ArrayV3Metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Coroutine, Iterable, Iterator
 
     import zarr
     from numpy.typing import NDArray
@@ -116,7 +117,26 @@ def write_chunks(store: Store, chunks: Iterable[tuple[str, bytes | None]]) -> No
         store: Of the arrays.
         chunks: Key and bytes; None deletes.
     """
-    asyncio.run(_write(store, list(chunks)))
+    loop = getattr(_LOCAL, "loop", None)
+    if loop is None:
+        loop = _LOCAL.loop = _Loop()
+    loop.run(_write(store, list(chunks)))
+
+
+class _Loop:
+    """The event loop of one thread, closed when the thread ends; making one costs as much as writing a chunk."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+
+    def run(self, call: Coroutine[Any, Any, None]) -> None:
+        self._loop.run_until_complete(call)
+
+    def __del__(self) -> None:
+        self._loop.close()
+
+
+_LOCAL: Final = threading.local()
 
 
 async def _write(store: Store, chunks: list[tuple[str, bytes | None]]) -> None:
