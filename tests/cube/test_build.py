@@ -401,7 +401,7 @@ def test_evidence_holds_what_the_pixels_say(tmp_path):
 
     assert outcomes(result) == {"true": ("used", None), "lying": ("skipped", "quarantined")}
     told_why = next(outcome.detail for outcome in result.outcomes if outcome.id == "lying")
-    assert "100.0% of B02 lie below DN 700" in told_why
+    assert "100.0% of B02 lie below DN 500" in told_why
     cube = open_cube(tmp_path / "cube")
     assert cube.radiometric_verdict.to_numpy().tolist() == ["agrees"]
     seen = json.loads(cube.radiometric_evidence.item())["true"]["pixels"]
