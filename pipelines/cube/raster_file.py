@@ -58,9 +58,10 @@ _NUMBERS: Final = itertools.count()
 def close_dropped() -> None:
     """Closes the rasters that were dropped open.
 
-    The garbage collector must not: it may come while GDAL reads or tells of an error, and closing a file then clears
-    rasterio's stack of errors, so that a read that fails would end without one and give what its buffer held. Nor would
-    it come in a thread that finds the opener of a remote file.
+    The garbage collector must not. It may come while GDAL reads, called back by a remote file; closing enters an
+    environment of rasterio, which takes the place of the handler that collects the errors of that read, and a read
+    that fails then ends without one and gives what its buffer held. Nor does the collector come in a thread that finds
+    the opener of a remote file.
     """
     while _DROPPED:
         try:
