@@ -2,8 +2,8 @@
 
 Bilinear is GDAL's: there is a value where the pixel that a place lies in has one. It is the mean of the four pixels
 around the place, each weighted by its nearness; those without a value are left out and the weights of the others
-divided by their sum. Integers are rounded to the nearest, halves up, and a mean that happens to be the fill value is moved by
-one step. What differs from GDAL: floats of 32 bits are summed in 32 bits, not 64 (1e-7 of the value).
+divided by their sum. Integers are rounded to the nearest, halves up, and a mean that happens to be the fill value is
+moved by one step. What differs from GDAL: floats of 32 bits are summed in 32 bits, not 64 (1e-7 of the value).
 
 The strips of the map keep all working memory within a processor's cache. Each pixel goes through the same operations in
 the same order whatever its block and strip, so that no value hangs on how the work is cut.
