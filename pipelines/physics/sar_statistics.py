@@ -7,7 +7,8 @@ Power of L looks over uniform ground of mean mu is Gamma distributed with shape 
 
 with psi the digamma function and k the cumulants of ln power (log-cumulants): Nicolas 2002 (in English as
 arXiv:1612.07207), Anfinsen and Eltoft 2011, doi:10.1109/TGRS.2010.2103945. Texture adds to k2 and moves k3:
-K-distributed power has k2 = psi'(L) + psi'(nu) and k3 = psi''(L) + psi''(nu), so that k2 above psi'(L) says that the ground is not uniform.
+K-distributed power has k2 = psi'(L) + psi'(nu) and k3 = psi''(L) + psi''(nu), so that k2 above psi'(L) says that the
+ground is not uniform.
 """
 
 from __future__ import annotations
