@@ -36,7 +36,7 @@ imports: env
 	@$(BIN)/lint-imports --no-cache
 
 tests: env
-	@$(BIN)/pytest -q
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -q --numprocesses 2 --dist loadfile
 
 test: lint types imports tests
 
