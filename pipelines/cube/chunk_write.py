@@ -12,17 +12,18 @@ import functools
 import itertools
 import json
 import math
-import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numcodecs import Blosc
 from zarr.codecs import BloscCodec, BytesCodec
 from zarr.core.metadata.v3 import ArrayV3Metadata
 
+from pipelines.cube.thread_loop import run_here
+
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     import zarr
     from numpy.typing import NDArray
@@ -117,26 +118,7 @@ def write_chunks(store: Store, chunks: Iterable[tuple[str, bytes | None]]) -> No
         store: Of the arrays.
         chunks: Key and bytes; None deletes.
     """
-    loop = getattr(_LOCAL, "loop", None)
-    if loop is None:
-        loop = _LOCAL.loop = _Loop()
-    loop.run(_write(store, list(chunks)))
-
-
-class _Loop:
-    """The event loop of one thread, closed when the thread ends; making one costs as much as writing a chunk."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-
-    def run(self, call: Coroutine[Any, Any, None]) -> None:
-        self._loop.run_until_complete(call)
-
-    def __del__(self) -> None:
-        self._loop.close()
-
-
-_LOCAL: Final = threading.local()
+    run_here(_write(store, list(chunks)))
 
 
 async def _write(store: Store, chunks: list[tuple[str, bytes | None]]) -> None:

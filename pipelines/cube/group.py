@@ -10,7 +10,7 @@ import numpy as np
 import zarr
 
 from pipelines.cube.chunk_bytes import copy_date
-from pipelines.cube.coords import read_values, rewrite
+from pipelines.cube.coords import image_names, read_values, rewrite
 from pipelines.cube.encoding import (
     GRID_MAPPING,
     axis_attributes,
@@ -113,9 +113,7 @@ def values_of(group: zarr.Group, name: str) -> NDArray[Any]:
 
 def image_arrays(group: zarr.Group) -> tuple[zarr.Array[Any], ...]:
     """Returns the arrays of a group that hold an image a date, those of the schema and any others."""
-    named = sorted(group.arrays())
-    dims = {name: tuple(array.metadata.dimension_names or ()) for name, array in named}  # type: ignore[union-attr]
-    return tuple(array for name, array in named if dims[name][:1] == ("time",) and dims[name][-2:] == ("y", "x"))
+    return tuple(array_of(group, name) for name in image_names(group))
 
 
 def make_room(group: zarr.Group, order: Sequence[int | None]) -> int:
