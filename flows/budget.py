@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from flows.errors import ConfigError
 from pipelines.cube.byte_size import parse_bytes
@@ -73,8 +73,9 @@ def parse_budget(entries: Iterable[str], base: BudgetConfig | None = None) -> Bu
         values[key.strip()] = value.strip()
     try:
         return BudgetConfig.model_validate(values)
-    except ValueError as error:
-        raise ConfigError(f"--budget has a value that cannot be read: {error}") from error
+    except ValidationError as error:
+        faults = (f"{fault['loc'][0]}={fault['input']}: {fault['msg']!s}" for fault in error.errors())
+        raise ConfigError(f"--budget has a value that cannot be read: {'; '.join(faults)}") from error
 
 
 def excesses(budget: BudgetConfig | None, estimate: Estimate) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ from flows.run_report import (
     final_status,
     write_atomically,
 )
-from flows.search import nothing_found, nothing_usable
+from flows.search import empty_collections, nothing_found, nothing_usable
 from flows.transient import causes
 from flows.weights import weights_path
 
@@ -215,6 +215,7 @@ def _run(job: Job, stages: Stages, record: _Record, paths: OutputPaths) -> None:
         scene_set = stages.search(job)
         record.unmatched = scene_set.unmatched
         record.scenes = _found(scene_set)
+        record.notes += empty_collections(job.config, scene_set)
         record.completeness = judge_completeness(job.config, scene_set)
         if not scene_set.scenes:
             raise NothingFoundError(nothing_found(job.config, scene_set))

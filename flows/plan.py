@@ -10,7 +10,7 @@ from flows.budget import excesses
 from flows.completeness import Completeness, completeness_lines, judge_completeness
 from flows.estimate import Estimate, estimate_run
 from flows.run_report import SceneRow
-from flows.search import search
+from flows.search import empty_collections, search
 from flows.size_text import size_text
 from flows.tables import table
 from pipelines.schema import GROUP_SPECS
@@ -64,6 +64,9 @@ class RunPlan:
     completeness: Completeness
     """What the catalogues lack, by the orbits and beside a second one."""
 
+    warnings: tuple[str, ...] = ()
+    """What a person should look at before running."""
+
     over_budget: tuple[str, ...] = ()
     """What is foreseen beyond the region's budget, a line each."""
 
@@ -113,6 +116,7 @@ def plan_region(config: RegionConfig) -> RunPlan:
         output=str(config.output),
         estimate=estimate,
         completeness=judge_completeness(config, found),
+        warnings=empty_collections(config, found),
         over_budget=excesses(config.budget, estimate),
     )
 
@@ -136,7 +140,17 @@ def plan_text(plan: RunPlan) -> str:
         f"products {size_text(plan.bytes_products)}; output {plan.output}"
     )
     work = [*estimate_lines(plan.estimate), *completeness_lines(plan.completeness)]
-    return "\n".join([*lines, sizes, "", *work, *warning, *budget_lines(plan.over_budget)])
+    return "\n".join(
+        [
+            *lines,
+            sizes,
+            "",
+            *work,
+            *warning,
+            *(f"note: {line}" for line in plan.warnings),
+            *budget_lines(plan.over_budget),
+        ]
+    )
 
 
 def estimate_lines(estimate: Estimate) -> list[str]:

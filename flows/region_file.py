@@ -64,6 +64,10 @@ def parse_region(text: str, *, folder: Path, name: str = "region") -> RegionConf
         document = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 a SafeLoader with one more check
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}: a region must be valid YAML, got: {error}") from error
+    except ValueError as error:  # PyYAML makes dates of texts that look like one, and lets their error out
+        raise ConfigError(
+            f"{name}: a date must be in the calendar, got one that is not ({error}); write year-month-day"
+        ) from error
     if not isinstance(document, dict):
         raise ConfigError(
             f"{name}: a region must be a mapping of keys, got {type(document).__name__}; see `ringmoe init`"

@@ -75,6 +75,17 @@ def _bbox(ring: tuple[tuple[float, float], ...]) -> tuple[float, float, float, f
     return west, min(latitudes), east if east <= 180.0 else east - 360.0, max(latitudes)  # noqa: PLR2004 degrees
 
 
+def empty_collections(config: RegionConfig, scene_set: SceneSet) -> tuple[str, ...]:
+    """Returns a line for each collection that no item was found in: mistyped, or without data here and then."""
+    seen = {scene.collection for scene in scene_set.scenes} | {row.collection for row in scene_set.skipped}
+    return tuple(
+        f"no item of collection {name} lies in the area and time; check its name with the catalogue {source.catalog}"
+        for source in config.sources
+        for name in source.collections
+        if name not in seen
+    )
+
+
 def nothing_found(config: RegionConfig, scene_set: SceneSet) -> str:
     """Returns why a region without a single scene cannot go on, with counts and what to check."""
     wanted = ", ".join(f"{'+'.join(source.collections)} of {source.catalog}" for source in config.sources)

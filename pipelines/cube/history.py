@@ -94,6 +94,8 @@ def snapshot_as_of(store: Store, instant: datetime) -> str:
     Raises:
         CubeError: The instant has no zone, or lies before what is kept of the cube's history.
     """
+    if not isinstance(instant, datetime):
+        raise CubeError(f"as_of is a datetime with a zone, got {instant!r}; write datetime(2026, 3, 1, tzinfo=UTC)")
     if instant.tzinfo is None:
         raise CubeError(f"an instant has a zone, got {instant.isoformat()}; add +00:00 for UTC")
     oldest: Version | None = None

@@ -215,6 +215,9 @@ def _open(
         if raster.count != 1 or raster.crs is None or turned:
             failures[band] = "not a north-up raster of one band with a CRS"
             continue
+        if np.dtype(raster.dtypes[0]).kind not in "iuf":
+            failures[band] = f"not real numbers but {raster.dtypes[0]}"
+            continue
         try:
             require_steps(scene, held[band], raster.dtypes[0] if band != CLASS_BAND else "")
         except Uncalibrated as error:

@@ -146,3 +146,9 @@ def test_known_keys_follow_the_document():
     assert known_keys(("sources", 0)) == ["catalog", "collections"]
     assert "output" in known_keys(())
     assert known_keys(("name",)) == []
+
+
+@pytest.mark.parametrize("day", ["2023-04-31", "2023-13-01", "2023-04-01T25:00:00"])
+def test_a_day_that_no_calendar_has_is_refused(day, tmp_path):
+    with pytest.raises(ConfigError, match="must be in the calendar"):
+        parse_region(f"time: {{start: {day}, end: 2023-06-01}}", folder=tmp_path)

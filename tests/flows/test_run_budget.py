@@ -155,3 +155,13 @@ def test_a_plan_is_plain_json(region):
     assert {"bytes_read", "requests", "units", "core_seconds", "bytes_output", "peak_bytes", "seconds"} <= set(
         told["estimate"]
     )
+
+
+def test_a_collection_without_items_is_told(region):
+    config = region()
+    mistyped = config.sources[0].model_copy(update={"collections": ("sentinel-2-l2a", "sentinel-1-gdr")})
+    config = config.model_copy(update={"sources": (mistyped,)})
+    (warning,) = plan_region(config).warnings
+    assert "sentinel-1-gdr" in warning
+    assert f"note: {warning}" in plan_text(plan_region(config))
+    assert warning in run_region(config).notes

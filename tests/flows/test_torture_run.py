@@ -54,6 +54,17 @@ def test_the_report_of_a_run_names_every_item_as_it_must_end(catalogue, document
     assert "cut-in-last-tile" in str(written["notes"]) or "cut-in-last-tile" in str(written["scenes"])
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_inspect_judges_every_item_and_never_gives_up(catalogue):
+    folder, manifest = catalogue
+    command = [sys.executable, "-c", "from flows.cli import main; main()", "inspect", str(folder / "catalog.json")]
+    done = subprocess.run([*command, "--json"], check=False, capture_output=True, text=True)
+    assert done.returncode in {0, 3}, done.stderr[-2000:]
+    judged = {json.loads(line)["item"]: json.loads(line)["verdict"] for line in done.stdout.splitlines()}
+    assert set(judged) == {entry.id.split("#")[0] for entry in manifest.entries}
+    assert judged["complex-numbers"] == "agrees"  # by its other bands
+
+
 @pytest.mark.slow
 def test_the_command_writes_and_serves_until_it_is_interrupted(tmp_path):
     code = "import sys; from flows.cli import main; sys.argv[0] = 'ringmoe'; main()"
