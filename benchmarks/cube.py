@@ -4,7 +4,7 @@
 
 Each candidate works in a process of its own; in every round all of a group work in turn on the same made-up scenes (4
 optical bands of uint16, or 2 SAR bands of float32; deflate, tiles of 512), on two threads. Ratios are medians of the
-rounds' ratios. Ours runs as it comes (four threads that share the two cores). Every row is given twice: by the clock, and by CPU time (user and system, all threads), which is what
+rounds' ratios. Every row is given twice: by the clock, and by CPU time (user and system, all threads), which is what
 counts where others share the machine.
 
 Ours writes `valid` and `reason` beside the values and commits an Icechunk snapshot a date; peers write values alone to
@@ -52,9 +52,7 @@ class Row:
 
 
 LIMIT = Candidate(name="limit", call="limit")
-OURS = Candidate(name="ours", call="ours", threads=0)
-"""As it comes: BuildOptions chooses the threads."""
-
+OURS = Candidate(name="ours", call="ours")
 DOCUMENTED = (
     Candidate(name="stackstac, documented", call="stackstac_documented"),
     Candidate(name="odc-stac, documented", call="odc_documented"),

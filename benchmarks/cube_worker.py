@@ -60,8 +60,7 @@ def ours(stack, target, threads, **options):
     """`build_cube` to the last commit, with `valid` and `reason` beside the values."""
     from pipelines.cube import BuildOptions, build_cube
 
-    named = {f"bands_{stack.group}": stack.bands, **({"num_threads": threads} if threads else {})}
-    chosen = BuildOptions(**named, **options)
+    chosen = BuildOptions(num_threads=threads, **{f"bands_{stack.group}": stack.bands}, **options)
     result = build_cube(stack.scene_set(), stack.grid, target, options=chosen)
     assert {outcome.outcome for outcome in result.outcomes} == {"used"}, result.outcomes
 
