@@ -1,5 +1,6 @@
 """A build that is killed at any moment, again and again, ends in the cube of an undisturbed one."""
 
+import json
 import os
 import random
 import shutil
@@ -105,10 +106,19 @@ def _build(folder, uri, *, kill_after_s):
     return False
 
 
+def _without_gdal_words(cube):
+    """Which file failed, how and where is compared; GDAL words one failure in several ways, as its threads come by."""
+    texts = [json.loads(str(text) or "{}") for text in cube.read_failures.to_numpy()]
+    for entry in (entry for by_scene in texts for entries in by_scene.values() for entry in entries):
+        del entry["cause"]
+    told = [json.dumps(by_scene, sort_keys=True) for by_scene in texts]
+    return cube.assign_coords(read_failures=("time", told, cube.read_failures.attrs))
+
+
 def _require_same(uri, whole):
     for group, count in whole.dates.items():
         if count:
-            mended, right = (open_cube(path, group).load() for path in (uri, whole.ref.uri))
+            mended, right = (_without_gdal_words(open_cube(path, group).load()) for path in (uri, whole.ref.uri))
             xr.testing.assert_equal(mended, right)
             for name in right.coords:
                 xr.testing.assert_equal(mended[name], right[name])
