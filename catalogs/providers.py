@@ -168,27 +168,22 @@ EARTH_SEARCH = Provider(
 )
 """Element 84, STAC API v1. No rate is published: four requests a second are this program's own courtesy."""
 
+_PLANETARY_COMPUTER_HOSTS = (
+    "landsateuwest.blob.core.windows.net",
+    "modiseuwest.blob.core.windows.net",
+    "naipeuwest.blob.core.windows.net",
+    "sentinel1euwest.blob.core.windows.net",
+    "sentinel1euwestrtc.blob.core.windows.net",
+    "sentinel2l2a01.blob.core.windows.net",
+)
+
 PLANETARY_COMPUTER = Provider(
     name="planetary-computer",
     endpoint="https://planetarycomputer.microsoft.com/api/stac/v1",
-    hosts=(
-        "landsateuwest.blob.core.windows.net",
-        "modiseuwest.blob.core.windows.net",
-        "naipeuwest.blob.core.windows.net",
-        "sentinel1euwest.blob.core.windows.net",
-        "sentinel1euwestrtc.blob.core.windows.net",
-        "sentinel2l2a01.blob.core.windows.net",
-    ),
+    hosts=_PLANETARY_COMPUTER_HOSTS,
     tokens=TokenService(
         endpoint="https://planetarycomputer.microsoft.com/api/sas/v1/token",
-        hosts=(
-            "landsateuwest.blob.core.windows.net",
-            "modiseuwest.blob.core.windows.net",
-            "naipeuwest.blob.core.windows.net",
-            "sentinel1euwest.blob.core.windows.net",
-            "sentinel1euwestrtc.blob.core.windows.net",
-            "sentinel2l2a01.blob.core.windows.net",
-        ),
+        hosts=_PLANETARY_COMPUTER_HOSTS,
         key_variable="PC_SDK_SUBSCRIPTION_KEY",
     ),
 )

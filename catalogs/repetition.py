@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from catalogs.errors import ItemError
 from catalogs.footprint import area_of, areas_overlap
-from catalogs.scenes import Scene, SceneOutcome, SceneSet, SkipReason
+from catalogs.sift import too_cloudy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from catalogs.providers import Provider
     from catalogs.query import SceneQuery
+    from catalogs.scenes import Scene, SceneOutcome, SceneSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,26 +69,15 @@ def _asks_for(query: SceneQuery, area: BaseGeometry, scene: Scene) -> bool:
 
 
 def _problem(question: Question, scene: Scene) -> SceneOutcome | None:
-    limit = question.query.max_cloud_cover
-    if limit is not None and scene.cloud_cover is not None and scene.cloud_cover > limit:
-        return _skip(scene, "too_cloudy", f"cloud cover of {scene.cloud_cover} % is above {limit} %")
+    cloudy = too_cloudy(scene, question.query.max_cloud_cover)
+    if cloudy is not None:
+        return cloudy
     provider = question.provider
     base = provider.endpoint or str(provider.root and provider.root / "catalog.json")
     try:
         for href in (*(asset.href for asset in scene.assets), *(file.href for file in scene.annotations)):
             if provider.resolve(href, base) != href:
-                return _skip(scene, "unreadable", f"a kept href is absolute, got {href!r}; search again")
+                return scene.skipped("unreadable", f"a kept href is absolute, got {href!r}; search again")
     except ItemError as problem:
-        return _skip(scene, problem.reason, str(problem))
+        return scene.skipped(problem.reason, str(problem))
     return None
-
-
-def _skip(scene: Scene, reason: SkipReason, detail: str) -> SceneOutcome:
-    return SceneOutcome(
-        id=scene.id,
-        collection=scene.collection,
-        outcome="skipped",
-        reason=reason,
-        detail=detail,
-        sighting=scene.sighting,
-    )

@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from catalogs.footprint import area_of
-from catalogs.scenes import Scene, SceneOutcome, SkipReason
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
     from shapely.geometry.base import BaseGeometry
+
+    from catalogs.scenes import Scene, SceneOutcome
 
 SAME_TIME = timedelta(seconds=1)
 """Reprocessing moves the stated time by milliseconds; two tiles, slices or data strips lie seconds apart."""
@@ -158,7 +159,7 @@ def _once_each(kept: list[Scene]) -> tuple[tuple[Scene, ...], tuple[SceneOutcome
         name = scene.collection, scene.id
         if name in names:
             told = f"its id stands for another scene too, of {names[name].time.isoformat()}; ids must be unique"
-            repeated.append(_skip(scene, "duplicate", told))
+            repeated.append(scene.skipped("duplicate", told))
         names.setdefault(name, scene)
     return tuple(names.values()), tuple(repeated)
 
@@ -189,21 +190,10 @@ def _set_aside(best: Scene, other: Scene) -> SceneOutcome:
     newer, older = version_of(best.processing_baseline), version_of(other.processing_baseline)
     if newer != older:
         stated = other.processing_baseline or "unknown"
-        return _skip(other, "superseded", f"baseline {stated}, {best.id} has {best.processing_baseline}")
+        return other.skipped("superseded", f"baseline {stated}, {best.id} has {best.processing_baseline}")
     if _tier(best) != _tier(other):
-        return _skip(other, "superseded", f"tier {other.tier or 'unknown'}, {best.id} has {best.tier or 'unknown'}")
+        return other.skipped("superseded", f"tier {other.tier or 'unknown'}, {best.id} has {best.tier or 'unknown'}")
     if best.generated and other.generated and _generated(best) != _generated(other):
         told = f"generated {other.generated.isoformat()}, {best.id} was generated {best.generated.isoformat()}"
-        return _skip(other, "superseded", told)
-    return _skip(other, "duplicate", f"same acquisition and version as {best.id} of {best.collection}")
-
-
-def _skip(scene: Scene, reason: SkipReason, detail: str) -> SceneOutcome:
-    return SceneOutcome(
-        id=scene.id,
-        collection=scene.collection,
-        outcome="skipped",
-        reason=reason,
-        detail=detail,
-        sighting=scene.sighting,
-    )
+        return other.skipped("superseded", told)
+    return other.skipped("duplicate", f"same acquisition and version as {best.id} of {best.collection}")

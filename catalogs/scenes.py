@@ -177,6 +177,22 @@ class Scene:
             composite=(self.time_end - self.time_start).days > 0,
         )
 
+    def skipped(self, reason: SkipReason, detail: str) -> SceneOutcome:
+        """Returns the record that the scene is not used.
+
+        Args:
+            reason: Why.
+            detail: One sentence with the offending value.
+        """
+        return SceneOutcome(
+            id=self.id,
+            collection=self.collection,
+            outcome="skipped",
+            reason=reason,
+            detail=detail,
+            sighting=self.sighting,
+        )
+
     def asset(self, band: str) -> Asset | None:
         """Returns the asset of a band, None where the scene has none."""
         return next((asset for asset in self.assets if asset.band == band), None)

@@ -13,7 +13,7 @@ from catalogs.footprint import area_of, areas_overlap, boxes_meet, item_bounds, 
 from catalogs.instants import period_of
 from catalogs.item import FoundItem, read_scenes
 from catalogs.resolve import resolve
-from catalogs.scenes import Scene, SceneOutcome, SceneSet, Sighting, SkipReason
+from catalogs.scenes import Scene, SceneOutcome, SceneSet, Sighting
 from catalogs.sensors import load_sensor
 
 if TYPE_CHECKING:
@@ -55,13 +55,21 @@ def sift(
                 continue
             read.extend(_scenes(found, area, provider, required_bands))
         except ItemError as problem:
-            row = _skip(found.id, found.collection, problem.reason, str(problem))
-            skipped.append(replace(row, sighting=_sighting(found, provider, problem)))
+            skipped.append(
+                SceneOutcome(
+                    id=found.id,
+                    collection=found.collection,
+                    outcome="skipped",
+                    reason=problem.reason,
+                    detail=str(problem),
+                    sighting=_sighting(found, provider, problem),
+                )
+            )
         terms.setdefault(found.collection, found.terms)
     versions, set_aside = resolve(read)
-    cloudy = tuple(scene for scene in versions if _is_cloudy(scene, query.max_cloud_cover))
-    scenes = tuple(sorted((scene for scene in versions if scene not in cloudy), key=_scene_order))
-    clouds = [_cloudy(scene, query.max_cloud_cover) for scene in cloudy]
+    judged = [(scene, too_cloudy(scene, query.max_cloud_cover)) for scene in versions]
+    scenes = tuple(sorted((scene for scene, cloudy in judged if cloudy is None), key=_scene_order))
+    clouds = [cloudy for _, cloudy in judged if cloudy is not None]
     return SceneSet(
         scenes=scenes,
         skipped=tuple(sorted((*skipped, *set_aside, *clouds), key=_outcome_order)),
@@ -115,17 +123,11 @@ def _sighting(found: FoundItem, provider: Provider, problem: ItemError) -> Sight
     return scenes[0].sighting
 
 
-def _is_cloudy(scene: Scene, limit: float | None) -> bool:
-    return limit is not None and scene.cloud_cover is not None and scene.cloud_cover > limit
-
-
-def _cloudy(scene: Scene, limit: float | None) -> SceneOutcome:
-    row = _skip(scene.id, scene.collection, "too_cloudy", f"cloud cover of {scene.cloud_cover} % is above {limit} %")
-    return replace(row, sighting=scene.sighting)
-
-
-def _skip(item_id: str, collection: str, reason: SkipReason, detail: str) -> SceneOutcome:
-    return SceneOutcome(id=item_id, collection=collection, outcome="skipped", reason=reason, detail=detail)
+def too_cloudy(scene: Scene, limit: float | None) -> SceneOutcome | None:
+    """Returns the record of a scene that is cloudier than a limit in percent, None where it is not or does not say."""
+    if limit is None or scene.cloud_cover is None or scene.cloud_cover <= limit:
+        return None
+    return scene.skipped("too_cloudy", f"cloud cover of {scene.cloud_cover} % is above {limit} %")
 
 
 def _attribution(scenes: tuple[Scene, ...], terms: dict[str, str]) -> tuple[str, ...]:

@@ -15,13 +15,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from catalogs.resolve import SAME_TAKE, same_acquisitions
-from catalogs.scenes import SceneOutcome
 from pipelines.cube.acquisition import ONE_PASS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from catalogs.scenes import Scene
+    from catalogs.scenes import Scene, SceneOutcome
     from pipelines.cube.acquisition import Acquisition
     from pipelines.cube.stored_scene import StoredScene
 
@@ -204,23 +203,10 @@ def place(time_us: int, scenes: Sequence[Scene], stored: Sequence[StoredDate]) -
     return Placement(order=(*before, None, *after), superseded=tuple(superseded), lineages=tuple(lineages))
 
 
-def new_order(acquisition: Acquisition, stored: Sequence[StoredDate]) -> tuple[int | None, ...]:
-    """Returns the order of `place`.
-
-    Raises:
-        HeldBack: As there.
-    """
-    return place(acquisition.time_us, acquisition.scenes, stored).order
-
-
 def held_back(acquisition: Acquisition, stored: Iterable[StoredDate], detail: str) -> list[SceneOutcome]:
     """Returns the outcomes of the scenes that a date which is held back would have added."""
     held = {scene_id for date in stored for scene_id in date.scene_ids}
-    return [
-        SceneOutcome(id=scene.id, collection=scene.collection, outcome="skipped", reason="held_back", detail=detail)
-        for scene in acquisition.scenes
-        if scene.id not in held
-    ]
+    return [scene.skipped("held_back", detail) for scene in acquisition.scenes if scene.id not in held]
 
 
 def _outranked(wanted: Sequence[Scene], stored: Sequence[StoredDate]) -> dict[str, SceneOutcome]:
@@ -241,9 +227,7 @@ def _outranked(wanted: Sequence[Scene], stored: Sequence[StoredDate]) -> dict[st
                     f"baseline {scene.processing_baseline or 'unknown'}, the cube holds the same acquisition as "
                     f"{winner.id} of baseline {winner.baseline or 'unknown'}"
                 )
-                outcomes[scene.id] = SceneOutcome(
-                    id=scene.id, collection=scene.collection, outcome="skipped", reason="superseded", detail=detail
-                )
+                outcomes[scene.id] = scene.skipped("superseded", detail)
     return outcomes
 
 

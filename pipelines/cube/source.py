@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from catalogs.scenes import Scene, SceneOutcome, SkipReason
 from catalogs.sensors import load_sensor
 from pipelines.cube.errors import ReadFailed
 from pipelines.cube.failures import skip_reason
@@ -27,6 +26,7 @@ from pipelines.physics import Uncalibrated
 from pipelines.physics.grd import GrdCalibration, takes_tables
 
 if TYPE_CHECKING:
+    from catalogs.scenes import Scene, SceneOutcome, SkipReason
     from catalogs.sensors import Sensor
     from pipelines.cube.coregister import Registration
     from pipelines.cube.grd_scene import GrdScene
@@ -47,9 +47,7 @@ class Skipped(Exception):  # noqa: N818 an outcome on its way up
 
     def outcome(self, scene: Scene) -> SceneOutcome:
         """Returns the recorded skip of a scene."""
-        return SceneOutcome(
-            id=scene.id, collection=scene.collection, outcome="skipped", reason=self.reason, detail=str(self)
-        )
+        return scene.skipped(self.reason, str(self))
 
 
 class Conversion(Protocol):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,6 @@ print("done", flush=True)
 
 def some_of(found):
     """Every fourth scene: used ones, ones with gaps, ones that cannot be read, of both sensors."""
-    from dataclasses import replace
-
     return replace(found, scenes=found.scenes[::4])
 
 
@@ -77,7 +76,7 @@ def test_killed_at_twenty_random_moments_the_cube_is_the_same(tmp_path):
             shutil.rmtree(tmp_path / "killed")
     last = build_cube(found, place.grid, tmp_path / "killed", options=OPTIONS)
     _require_same(tmp_path / "killed", whole)
-    assert last.outcomes == whole.outcomes
+    assert _without_words(last.outcomes) == _without_words(whole.outcomes)
     print(f"{kills} kills, {finished} builds came to their end between them")  # noqa: T201
 
 
@@ -113,6 +112,11 @@ def _without_gdal_words(cube):
         del entry["cause"]
     told = [json.dumps(by_scene, sort_keys=True) for by_scene in texts]
     return cube.assign_coords(read_failures=("time", told, cube.read_failures.attrs))
+
+
+def _without_words(outcomes):
+    """What became of each scene, and why; the words of a read error are GDAL's, which words one in several ways."""
+    return [replace(outcome, detail=outcome.detail.split("could not be read")[0]) for outcome in outcomes]
 
 
 def _require_same(uri, whole):

@@ -86,6 +86,11 @@ def stored_cube(folder, source, *, chunk=64):
         "processing_baseline",
         "radiometric_rule",
         "radiometric_evidence",
+        "radiometric_verdict",
+        "coregistration",
+        "processing",
+        "lineage",
+        "read_failures",
     )
     height, width = source.frame.sizes["y"], source.frame.sizes["x"]
     grid = TargetGrid(epsg=32631, resolution=10.0, x_min=664_000.0, y_max=5_612_120.0, width=width, height=height)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 
@@ -43,7 +44,11 @@ def main() -> None:
     state = full_state(model)
     if torch.distributed.get_rank() == 0:
         torch.save({"losses": losses, "state": state}, sys.argv[1])
+    torch.distributed.barrier()
     torch.distributed.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # gloo's threads may outlive the group and abort a process that is ending by itself
 
 
 if __name__ == "__main__":
