@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING
 
 from flows.area import target_grid
 from flows.budget import excesses
@@ -13,31 +13,14 @@ from flows.run_report import SceneRow
 from flows.search import empty_collections, search
 from flows.size_text import size_text
 from flows.tables import table
-from pipelines.schema import GROUP_SPECS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from flows.config import RegionConfig
-    from pipelines.cube.acquisition import Acquisition
-    from pipelines.schema import Group
-
-BYTES_OF_VALUE: Final = {group: spec.dtype.itemsize for group, spec in GROUP_SPECS.items()}
-"""Stored bytes a band and pixel before compression: int16 reflectance, float32 power and so on."""
-
-BYTES_OF_PLANES: Final = 3
-"""`valid` (bool) and `reason` (uint16) a pixel."""
-
-BYTES_OF_PREDICTION: Final = 64
-"""About: seven class and four change probabilities as float32, counts, dates and reasons a pixel."""
-
-BYTES_OF_PRODUCT: Final = {"land-cover": 8, "change": 13}
-"""Layers of a product a pixel; they are written twice, as COG and as Zarr."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
-    """The work that a region asks for; bytes are upper bounds, before compression."""
+    """The work that a region asks for."""
 
     region: str
     epsg: int
@@ -54,9 +37,6 @@ class RunPlan:
     unmatched: int
     windows: int
     products: tuple[str, ...]
-    bytes_cube: int
-    bytes_predictions: int
-    bytes_products: int
     output: str
     estimate: Estimate
     """What it costs, less what the cube holds already."""
@@ -91,7 +71,6 @@ def plan_region(config: RegionConfig) -> RunPlan:
     estimate = estimate_run(config, found)
     chosen = config.inference
     lattice = Lattice(height=grid.height, width=grid.width, window=chosen.window, stride=chosen.stride)
-    pixels = grid.width * grid.height
     wanted = dates_by_group(found.scenes)
     rows = [SceneRow(id=s.id, collection=s.collection, outcome="used") for s in found.scenes]
     rows += [
@@ -110,9 +89,6 @@ def plan_region(config: RegionConfig) -> RunPlan:
         unmatched=found.unmatched,
         windows=len(lattice.rows) * len(lattice.cols),
         products=config.products,
-        bytes_cube=_cube_bytes(wanted, config, pixels),
-        bytes_predictions=pixels * BYTES_OF_PREDICTION,
-        bytes_products=2 * pixels * sum(BYTES_OF_PRODUCT[name] for name in config.products),
         output=str(config.output),
         estimate=estimate,
         completeness=judge_completeness(config, found),
@@ -126,24 +102,18 @@ def plan_text(plan: RunPlan) -> str:
     used = sum(row.outcome == "used" for row in plan.scenes)
     rows = [(row.id, row.collection, row.outcome, row.reason or "", row.detail) for row in plan.scenes]
     dates = ", ".join(f"{number} dates of {group}" for group, number in sorted(plan.dates.items())) or "no dates"
-    warning = [] if used else ["NOTHING TO READ: a run fails; widen the area or the time, or check the sources"]
+    warning = [] if used else ["NOTHING TO USE: a run fails; widen the area or the time, or check the sources"]
     lines = [
         table(("scene", "collection", "outcome", "reason", "detail"), rows),
         "",
-        f"{used} scenes to read, {len(plan.scenes) - used} skipped, {plan.unmatched} items not matched; {dates}",
+        f"{used} scenes to use, {len(plan.scenes) - used} skipped, {plan.unmatched} items not matched; {dates}",
         f"grid EPSG:{plan.epsg}, {plan.height} x {plan.width} px of {plan.resolution:g} m, bounds {plan.bounds}",
-        f"model: {plan.windows} windows; products: {', '.join(plan.products)}",
+        f"model: {plan.windows} windows; products: {', '.join(plan.products)}; output {plan.output}",
     ]
-    sizes = (
-        f"before compression: cube {size_text(plan.bytes_cube)}, "
-        f"predictions about {size_text(plan.bytes_predictions)}, "
-        f"products {size_text(plan.bytes_products)}; output {plan.output}"
-    )
     work = [*estimate_lines(plan.estimate), *completeness_lines(plan.completeness)]
     return "\n".join(
         [
             *lines,
-            sizes,
             "",
             *work,
             *warning,
@@ -171,14 +141,3 @@ def estimate_lines(estimate: Estimate) -> list[str]:
 def budget_lines(over: tuple[str, ...]) -> list[str]:
     """Returns what a person should know of a budget that is not kept, nothing where it is."""
     return ["", "OVER BUDGET, a run is refused:", *(f"  {line}" for line in over)] if over else []
-
-
-def _cube_bytes(wanted: Mapping[str, tuple[Acquisition, ...]], config: RegionConfig, pixels: int) -> int:
-    from pipelines.cube import DEFAULT_BANDS
-
-    total = 0
-    for group, dates in wanted.items():
-        bands = set(getattr(config.bands, group) or DEFAULT_BANDS[group])
-        carried = [len({asset.band for scene in date.scenes for asset in scene.assets} & bands) for date in dates]
-        total += pixels * sum(number * BYTES_OF_VALUE[cast("Group", group)] + BYTES_OF_PLANES for number in carried)
-    return total

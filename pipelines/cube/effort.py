@@ -26,40 +26,43 @@ if TYPE_CHECKING:
 TILE_PX: Final = 512
 """Side of a raster's inner tile where nothing says otherwise: rio-cogeo's default, and that of Earth Search."""
 
-COMPRESSED: Final[Mapping[int, float]] = {1: 0.45, 2: 0.55, 4: 0.85, 8: 0.85}
-"""Compressed over plain size of a raster whose file size is not stated, by bytes a value (real scenes of the tests)."""
+COMPRESSED: Final[Mapping[int, float]] = {1: 0.77, 2: 0.91, 4: 0.79, 8: 0.79}
+"""Compressed over plain size of a raster whose file size is not stated, by bytes a value: medians of the
+real cloud-optimised rasters that the tests read."""
 
 COMPLEX_BYTES: Final[Mapping[str, int]] = {"cint16": 4, "cint32": 8, "cfloat32": 8, "cfloat64": 16}
 """Bytes of a value of the types that an item may name and numpy does not know (raster extension of STAC)."""
 
-STORED: Final[Mapping[str, float]] = {"s1": 0.88, "slc": 0.88}
-"""Stored over plain size of a group's values; 0.6 for the integers of optical ones (1.28 of 2 bytes, measured)."""
+STORED_FLOATS: Final = 0.84
+"""Stored over plain size of a group's float32 values: real Sentinel-1 backscatter, 0.77 to 0.85."""
 
 STORED_INTEGERS: Final = 0.64
+"""The same of packed integers: 1.28 of 2 bytes on a whole Sentinel-2 scene; 0.36 to 0.51 on small crops."""
+
 STORED_PLANES_BYTES: Final = 0.1
-"""Of `valid` and `reason` a pixel: long runs of the same value."""
+"""Of `valid` and `reason` a pixel: long runs of the same value, 0.01 to 0.25 measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """Seconds of one core."""
+    """Seconds of one core: an idle one of an ordinary server, by `benchmarks/cube.py` (docs/benchmarks.md)."""
 
-    decode_s_mpx: Mapping[int, float] = field(default_factory=lambda: {1: 0.004, 2: 0.009, 4: 0.016, 8: 0.03})
+    decode_s_mpx: Mapping[int, float] = field(default_factory=lambda: {1: 0.003, 2: 0.006, 4: 0.012, 8: 0.024})
     """A million pixels decoded, by bytes a value (deflate with predictor)."""
 
-    warp_s_mpx: float = 0.025
+    warp_s_mpx: float = 0.02
     """A million pixels of the grid interpolated from another lattice."""
 
-    write_s_mpx: Mapping[int, float] = field(default_factory=lambda: {1: 0.002, 2: 0.005, 4: 0.012})
+    write_s_mpx: Mapping[int, float] = field(default_factory=lambda: {1: 0.0054, 2: 0.0074, 4: 0.0114})
     """A million pixels converted, encoded and written, by bytes a stored value."""
 
     planes_s_mpx: float = 0.006
     """A million pixels of `valid` and `reason`, merged and written."""
 
-    open_s: float = 0.02
+    open_s: float = 0.01
     """A raster opened and its rule decided."""
 
-    date_s: float = 0.08
+    date_s: float = 0.12
     """A date committed."""
 
 
@@ -105,8 +108,8 @@ def effort_of_date(date: Acquisition, bands: tuple[str, ...], grid: TargetGrid, 
     total = sum(rasters, Effort())
     mpx, itemsize = grid.width * grid.height / 1e6, spec.dtype.itemsize
     carried = len({asset.band for scene in date.scenes for asset in _read(scene, bands)} & set(bands))
-    values = STORED.get(date.group, STORED_INTEGERS) * itemsize * carried
-    seconds = mpx * (carried * rates.write_s_mpx.get(itemsize, 0.012) + rates.planes_s_mpx) + rates.date_s
+    values = (STORED_INTEGERS if spec.packed else STORED_FLOATS) * itemsize * carried
+    seconds = mpx * (carried * rates.write_s_mpx.get(itemsize, 0.0114) + rates.planes_s_mpx) + rates.date_s
     return total + Effort(
         dates=1,
         scenes=len(date.scenes),
@@ -131,11 +134,11 @@ def effort_of_raster(scene: Scene, asset: Asset, grid: TargetGrid, rates: Rates)
         return Effort(rasters=1, core_seconds=rates.open_s)
     read = _whole_tiles(pixels, total)
     share = min(1.0, read / total) if total else 1.0
-    size = asset.size_bytes * share if asset.size_bytes and total else read * itemsize * COMPRESSED.get(itemsize, 0.85)
+    size = asset.size_bytes * share if asset.size_bytes and total else read * itemsize * COMPRESSED.get(itemsize, 0.79)
     remote = "://" in asset.href
     on_grid = grid.width * grid.height
     warped = not _is_aligned(asset, grid)
-    seconds = read / 1e6 * rates.decode_s_mpx.get(itemsize, 0.03) + rates.open_s
+    seconds = read / 1e6 * rates.decode_s_mpx.get(itemsize, 0.024) + rates.open_s
     if warped:
         seconds += on_grid / 1e6 * rates.warp_s_mpx
     return Effort(

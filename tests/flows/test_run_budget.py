@@ -123,7 +123,8 @@ def test_a_plan_counts_the_tiles_of_one_pass_once(region, monkeypatch):
     monkeypatch.setattr("flows.plan.search", lambda _: dataclasses.replace(found, scenes=(*found.scenes, tile)))
     after = plan_region(config)
     assert after.dates == before.dates == dict(before.estimate.dates)
-    assert after.bytes_cube == before.bytes_cube
+    assert after.estimate.bytes_cube == before.estimate.bytes_cube > 0
+    assert after.estimate.rasters > before.estimate.rasters
 
 
 def test_over_budget_nothing_is_read(region, tmp_path):
