@@ -1,0 +1,59 @@
+"""Which class reads which benchmark. Named by text, so that a list of names imports none of them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+
+from pipelines.training.benchmarks.errors import UnknownBenchmarkError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipelines.training.benchmarks.info import BenchmarkInfo
+    from pipelines.training.benchmarks.sample import Sample
+
+REGISTRY: Final[dict[str, str]] = {}
+"""Name of the benchmark -> module under this package, and class in it: `module:Class`."""
+
+
+class Benchmark(Protocol):
+    """A set opened at one split. Opening checks the layout; samples are read one by one."""
+
+    info: ClassVar[BenchmarkInfo]
+
+    def __init__(self, root: Path, split: str, **options: Any) -> None:
+        """Checks that the folder holds the split."""
+
+    def __len__(self) -> int:
+        """Number of samples in the split."""
+
+    def __getitem__(self, index: int) -> Sample:
+        """Reads one sample; raises SampleError for a file that cannot be used."""
+
+
+def names() -> tuple[str, ...]:
+    """All benchmarks' names, sorted."""
+    return tuple(sorted(REGISTRY))
+
+
+def benchmark_class(name: str) -> type[Benchmark]:
+    """The class that reads a benchmark.
+
+    Raises:
+        UnknownBenchmarkError: There is none of this name.
+    """
+    if name not in REGISTRY:
+        raise UnknownBenchmarkError(f"benchmark must be one of {list(names())}, got {name!r}; see --list")
+    module, _, attribute = REGISTRY[name].partition(":")
+    found: type[Benchmark] = getattr(import_module(f"pipelines.training.benchmarks.{module}"), attribute)
+    return found
+
+
+def open_benchmark(name: str, root: Path, split: str, **options: Any) -> Benchmark:
+    """A benchmark at one split of the copy under `root`.
+
+    Raises:
+        BenchmarkError: No such benchmark, folder or split, or the folder is not laid out as published.
+    """
+    return benchmark_class(name)(root, split, **options)
