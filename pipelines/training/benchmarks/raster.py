@@ -14,8 +14,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-DRIVERS: Final = ("GTiff", "PNG", "JPEG", "BMP")
-"""Plain raster files: none of them can name another file or an address, as GDAL's virtual rasters do."""
+SIGNATURES: Final = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"BM": "BMP",
+    b"II*\x00": "GTiff",
+    b"MM\x00*": "GTiff",
+    b"II+\x00": "GTiff",
+    b"MM\x00+": "GTiff",
+}
+"""First bytes -> GDAL's driver. None of these formats can name another file or an address, as virtual rasters do."""
 
 MAX_PIXELS: Final = 2**29
 """Pixels times bands that one image may claim; the largest image of the listed sets has 2**27."""
@@ -35,7 +43,7 @@ def read_raster(path: Path) -> NDArray[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # photographs stand on no map
-            with rasterio.open(path, driver=list(DRIVERS)) as source:
+            with rasterio.open(path, driver=driver_of(path)) as source:
                 if source.count * source.height * source.width > MAX_PIXELS:
                     raise SampleError(
                         path,
@@ -45,7 +53,21 @@ def read_raster(path: Path) -> NDArray[Any]:
                 pixels: NDArray[Any] = source.read()
                 return pixels
     except RasterioError as error:
-        raise SampleError(path, f"must be a whole image of {DRIVERS} ({error})", "get the file again") from error
+        raise SampleError(path, f"must be a whole image ({error})", "get the file again") from error
+
+
+def driver_of(path: Path) -> str:
+    """GDAL's driver for a file, by its first bytes; names and suffixes are not believed.
+
+    Raises:
+        SampleError: It is none of `SIGNATURES`.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    for signature, driver in SIGNATURES.items():
+        if head.startswith(signature):
+            return driver
+    raise SampleError(path, f"must be a PNG, JPEG, BMP or TIFF image, starts with {head!r}", "get the file again")
 
 
 def check_shape(pixels: NDArray[Any], path: Path, *, bands: int, size: tuple[int, int] | None = None) -> NDArray[Any]:
