@@ -125,6 +125,8 @@ def plan_text(plan: RunPlan) -> str:
 
 def estimate_lines(estimate: Estimate) -> list[str]:
     """Returns an estimate for a person."""
+    if not estimate.scenes and not estimate.settled:
+        return []
     if not estimate.scenes:
         return [f"nothing new to read: the cube holds {estimate.settled} of these scenes"]
     learned = f"learned from {estimate.learned_from} runs" if estimate.learned_from else "no past run to learn from"

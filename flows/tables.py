@@ -13,9 +13,10 @@ MAX_CELL: Final = 72
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Returns rows under a head, columns aligned by blanks, long cells cut with an ellipsis."""
-    cells = [[_cell(value) for value in row] for row in rows]
+    """Returns rows under a head, columns aligned by blanks; long cells but the last are cut with an ellipsis."""
+    cells = [[*map(_cell, row[:-1]), _line(row[-1])] for row in rows]
     widths = [max(len(line[column]) for line in [list(head), *cells]) for column in range(len(head))]
+    widths[-1] = min(widths[-1], MAX_CELL)
     rule = ["-" * width for width in widths]
     lines = [list(head), rule, *cells]
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
@@ -72,6 +73,10 @@ def _some(scenes: Sequence[str]) -> str:
     return scenes[0] if len(scenes) == 1 else f"{scenes[0]} and {len(scenes) - 1} more"
 
 
+def _line(value: object) -> str:
+    return str(value).replace("\n", " ")
+
+
 def _cell(value: object) -> str:
-    text = str(value).replace("\n", " ")
+    text = _line(value)
     return text if len(text) <= MAX_CELL or "/" in text else text[: MAX_CELL - 1] + "\N{HORIZONTAL ELLIPSIS}"
