@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,12 @@ class CheckpointMetadata:
     change_threshold: float = 0.5
     """Probability of any change from which a pixel is published as changed, chosen on validation regions; 0 to 1."""
 
+    land_cover_temperature: float = 1.0
+    """Land-cover logits are divided by it before the softmax, so that confidence is frequency; 1 is not calibrated."""
+
+    change_temperature: float = 1.0
+    """Likewise of change logits; `change_threshold` is a probability at this temperature."""
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> CheckpointMetadata:
         """The metadata of JSON, where lists stand for tuples.
@@ -54,6 +61,10 @@ def check_metadata(metadata: CheckpointMetadata, config: RingMoEConfig) -> None:
     """
     if not 0 < metadata.change_threshold <= 1:
         raise ValueError(f"a change threshold lies in (0, 1], got {metadata.change_threshold}; validate it again")
+    for name in ("land_cover_temperature", "change_temperature"):
+        value = getattr(metadata, name)
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be finite and above 0, got {value}; fit it again, or leave it at 1")
     unknown = sorted(set(metadata.trained_modalities) - set(config.modalities))
     if unknown:
         raise ValueError(f"trained modalities must be among {config.modalities}, got {unknown}; correct them")

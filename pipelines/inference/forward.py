@@ -58,6 +58,10 @@ class Question:
     num_change_classes: int
     """Kinds of change, 0 where not asked."""
 
+    land_cover_temperature: float = 1.0
+    change_temperature: float = 1.0
+    """Logits are divided by them: before windows are blended, so that no chunk or order enters."""
+
     @property
     def change_shape(self) -> tuple[int, int]:
         """(splits, change classes)."""
@@ -130,7 +134,7 @@ def _land_cover(model: Mapper, question: Question, maps_BGPHW: torch.Tensor) -> 
     if not question.num_classes:
         return np.zeros((maps_BGPHW.shape[0], 0, *maps_BGPHW.shape[-2:]), dtype=np.float32)
     logits_BKHW = model.segment(maps_BGPHW[:, 0])
-    probability: FloatArray = logits_BKHW.float().softmax(1).numpy()
+    probability: FloatArray = (logits_BKHW.float() / question.land_cover_temperature).softmax(1).numpy()
     return probability
 
 
@@ -140,5 +144,5 @@ def _change(model: Mapper, question: Question, maps_BGPHW: torch.Tensor) -> Floa
     probability = np.empty(shape, dtype=np.float32)
     for split, (before, after) in enumerate(zip(question.fusions.before, question.fusions.after, strict=True)):
         logits_BKHW = model.change(maps_BGPHW[:, before], maps_BGPHW[:, after])
-        probability[:, split] = logits_BKHW.float().softmax(1).numpy()
+        probability[:, split] = (logits_BKHW.float() / question.change_temperature).softmax(1).numpy()
     return probability

@@ -58,6 +58,10 @@ class TrainedModel:
     change_threshold: float = 0.5
     """Probability from which a change is published, validated with the checkpoint."""
 
+    land_cover_temperature: float = 1.0
+    change_temperature: float = 1.0
+    """As `CheckpointMetadata` has them; 1 leaves the logits as they are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
@@ -161,6 +165,8 @@ def trained_model(loaded: LoadedModel, path: Path) -> TrainedModel:
         trained_modalities=metadata.trained_modalities,
         provenance=metadata.provenance,
         change_threshold=metadata.change_threshold,
+        land_cover_temperature=metadata.land_cover_temperature,
+        change_temperature=metadata.change_temperature,
     )
 
 
@@ -209,6 +215,8 @@ def plan_job(
             membership=membership(plan, fusions, tuple(MODALITY_GROUP[name] for name in fed)),
             num_classes=len(LAND_COVER_CODES) if "land-cover" in tasks else 0,
             num_change_classes=len(CHANGE_CODES) if "change" in tasks else 0,
+            land_cover_temperature=trained.land_cover_temperature,
+            change_temperature=trained.change_temperature,
         ),
         lattice=Lattice(height=frame.sizes["y"], width=frame.sizes["x"], window=options.window, stride=options.stride),
         options=options,
@@ -220,6 +228,7 @@ def prediction_key(ref: CubeRef, trained: TrainedModel, options: InferenceOption
     parts = {
         "cube": ref.snapshot,
         "model": trained.sha256,
+        "temperatures": [trained.land_cover_temperature, trained.change_temperature],
         "options": options.meaning,
         "tasks": list(tasks),
         "normalisation": NORMALISATION_ID,
@@ -253,6 +262,8 @@ def _attrs(ref: CubeRef, trained: TrainedModel, job: Job, *, tasks: tuple[Task, 
         "model_sha256": trained.sha256,
         "model_provenance": trained.provenance,
         "change_threshold": trained.change_threshold,
+        "land_cover_temperature": trained.land_cover_temperature,
+        "change_temperature": trained.change_temperature,
         "normalisation": NORMALISATION_ID,
         "prediction_key": key,
         "code_version": CODE_VERSION,
