@@ -1,0 +1,105 @@
+"""A small XML annotation, parsed without document types, entities or anything fetched."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from pipelines.training.benchmarks.errors import SampleError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_BYTES: Final = 1 << 24
+"""16 MiB; the largest annotation of the listed sets has some 100 kB."""
+
+MAX_DEPTH: Final = 16
+AGAIN: Final = "get the set's annotations again"
+
+
+def read_xml(path: Path) -> Element:
+    """The root element.
+
+    Raises:
+        SampleError: The file is missing, empty, damaged, too large, nested too deeply, or declares a document type.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SampleError(path, f"the annotation must be readable ({error})", AGAIN) from error
+    if not content.strip():
+        raise SampleError(path, "an annotation must not be empty, it is", AGAIN)
+    if len(content) > MAX_BYTES:
+        raise SampleError(
+            path, f"must have at most {MAX_BYTES} bytes, got {len(content)}", "check that it is the set's"
+        )
+    try:
+        return parse_xml(content)
+    except (ValueError, expat.ExpatError) as error:
+        raise SampleError(path, f"must be plain XML ({error})", AGAIN) from error
+
+
+def parse_xml(content: bytes) -> Element:
+    """The root element.
+
+    Raises:
+        ValueError: A document type is declared, or elements are nested more than MAX_DEPTH deep.
+        expat.ExpatError: It is not XML.
+    """
+    builder = TreeBuilder()
+    parser = expat.ParserCreate()
+    depth = 0
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"elements may nest {MAX_DEPTH} deep, these more")
+        builder.start(tag, attributes)
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(tag)
+
+    def refuse(*_: object) -> None:
+        raise ValueError("a document type is declared, and with it entities")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
+    parser.Parse(content, True)
+    return builder.close()
+
+
+def text_of(element: Element, tag: str, path: Path) -> str:
+    """The text of a child, without blanks around it.
+
+    Raises:
+        SampleError: There is no such child, or it is empty.
+    """
+    text = (element.findtext(tag) or "").strip()
+    if not text:
+        raise SampleError(path, f"<{element.tag}> must hold <{tag}> with a value, it does not", AGAIN)
+    return text
+
+
+def number_of(element: Element, tag: str, path: Path) -> float:
+    """The finite number in a child.
+
+    Raises:
+        SampleError: There is none.
+    """
+    text = text_of(element, tag, path)
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise SampleError(path, f"<{tag}> must be a number, got {text!r}", AGAIN) from error
+    if not math.isfinite(number):
+        raise SampleError(path, f"<{tag}> must be finite, got {text!r}", AGAIN)
+    return number
