@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from pipelines.training.benchmarks.info import BenchmarkInfo
     from pipelines.training.benchmarks.sample import Sample
 
-REGISTRY: Final[dict[str, str]] = {}
+REGISTRY: Final[dict[str, str]] = {
+    "air-hsao": "air_video:AirHsaoDataset",
+    "air-mot": "air_video:AirMotDataset",
+    "dior": "dior:DiorDataset",
+    "dior-r": "dior:DiorRDataset",
+    "hrsc2016": "hrsc2016:Hrsc2016Dataset",
+    "hrsid": "hrsid:HrsidDataset",
+    "sar-aircraft-1.0": "sar_aircraft:SarAircraftDataset",
+}
 """Name of the benchmark -> module under this package, and class in it: `module:Class`."""
 
 
