@@ -123,8 +123,10 @@ class ChipSampler:
         newest = min(ms.age[-1], sar.age[-1])
         ms, sar = replace(ms, age=ms.age - newest), replace(sar, age=sar.age - newest)
         self._drop(ms, sar)
-        land_cover, change = _targets(scene, window, epochs, place.split)
-        groups = np.stack([np.ones(len(epochs), bool), _near(epochs, place.split - 1), _near(epochs, place.split + 1)])
+        land_cover, change = targets_at(
+            scene.land_cover[window], scene.change[window], scene.change_epoch[window], epochs, place.split
+        )
+        groups = np.stack([np.ones(len(epochs), bool), near(epochs, place.split - 1), near(epochs, place.split + 1)])
         return _turn(_Chip(ms=ms, sar=sar, groups=groups, land_cover=land_cover, change=change), self._random)
 
     def _cut(
@@ -180,16 +182,30 @@ def _mean_over_std(bands: tuple[str, ...]) -> npt.NDArray[np.float32]:
     return np.array([CONVENTIONS[band].mean / CONVENTIONS[band].std for band in bands], dtype=np.float32)
 
 
-def _near(epochs: npt.NDArray[np.int64], first: int) -> npt.NDArray[np.bool_]:
+def near(epochs: npt.NDArray[np.int64], first: int) -> npt.NDArray[np.bool_]:
+    """Returns which of some dates are `first` or the one after it."""
     return (epochs >= first) & (epochs <= first + 1)
 
 
-def _targets(
-    scene: SceneArrays, window: tuple[slice, slice], epochs: npt.NDArray[np.int64], split: int
+def targets_at(
+    land_cover: npt.NDArray[np.uint8],
+    change: npt.NDArray[np.uint8],
+    first: npt.NDArray[np.int16],
+    epochs: npt.NDArray[np.int64],
+    split: int,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Land cover is unknown where the last state was never seen; change next to its own split counts neither way."""
-    land_cover, change = scene.land_cover[window].copy(), scene.change[window].copy()
-    first = scene.change_epoch[window]
+    """Returns the truth of a chip for its dates, from that of its ground (y, x).
+
+    Land cover is unknown where the last state was never seen; change next to its own split counts neither way.
+
+    Args:
+        land_cover: Index of the class at the ground's last date.
+        change: Index of the change.
+        first: First date of the new state, -1 for none.
+        epochs: Dates that the chip carries.
+        split: Last date before the split.
+    """
+    land_cover, change = land_cover.copy(), change.copy()
     land_cover[(change != 0) & (change != 2) & (first > epochs[-1])] = IGNORE  # noqa: PLR2004 a flood leaves no trace
     away = np.abs(first - (split + 1))
     change[(change != 0) & (away == 1)] = IGNORE

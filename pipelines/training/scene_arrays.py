@@ -94,15 +94,22 @@ def scene_arrays(
     """
     newest = max(cube["s2"]["time"].to_numpy().max(), cube["s1"]["time"].to_numpy().max())
     return SceneArrays(
-        ms=_sensor(cube["s2"], "reflectance", newest),
-        sar=_sensor(cube["s1"], "power", newest),
-        land_cover=_indices(land_cover, LAND_COVER_CODES),
-        change=_indices(change, CHANGE_CODES),
+        ms=sensor_arrays(cube["s2"], "reflectance", newest),
+        sar=sensor_arrays(cube["s1"], "power", newest),
+        land_cover=class_indices(land_cover, LAND_COVER_CODES),
+        change=class_indices(change, CHANGE_CODES),
         change_epoch=change_epoch.astype(np.int16),
     )
 
 
-def _sensor(group: xr.Dataset, name: str, newest: np.datetime64) -> SensorArrays:
+def sensor_arrays(group: xr.Dataset, name: str, newest: np.datetime64) -> SensorArrays:
+    """Returns all dates of a cube's group, normalised.
+
+    Args:
+        group: In the schema's decoded form.
+        name: `reflectance` or `power`.
+        newest: Last date of the place, from which ages count back.
+    """
     values = group[name].to_numpy()
     bands = tuple(str(band) for band in group["band"].to_numpy())
     observed = (group["reason"].to_numpy() & int(Reason.NODATA)) == 0
@@ -126,7 +133,8 @@ def _channels(
     return make(values, bands, mask)
 
 
-def _indices(codes: npt.NDArray[np.uint8], order: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+def class_indices(codes: npt.NDArray[np.uint8], order: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Returns the index of each pixel's code in `order`, `IGNORE` for codes that are not in it."""
     table = np.full(256, IGNORE, dtype=np.uint8)
     for index, code in enumerate(order):
         table[code] = index
