@@ -8,8 +8,22 @@ from scipy import fft, ndimage, special
 
 FloatArray = NDArray[np.float32]
 
-COMPONENTS = ("landscape", "parcels", "texture", "calendar", "changes", "weather", "optical", "radar", "atmosphere")
-"""Parts of a region that draw random numbers, in the order of their seed's children."""
+COMPONENTS = (
+    "landscape",
+    "parcels",
+    "texture",
+    "calendar",
+    "changes",
+    "weather",
+    "optical",
+    "radar",
+    "atmosphere",
+    "slc",
+    "vhr",
+    "video",
+    "landsat",
+)
+"""Parts of a simulation that draw random numbers, in the order of their seed's children: new ones go to the end."""
 
 
 def generator(seed: int, component: str, index: int = 0) -> np.random.Generator:
