@@ -96,6 +96,7 @@ def apply(
         weights=window_weights(lattice.window, lattice.stride),
         num_classes=job.question.num_classes,
         change=job.question.change_shape,
+        novelty=job.question.novelty is not None,
     )
     strip.start(lattice.rows[first])
     counter = _Counter(total=(len(lattice.rows) - first) * len(lattice.cols), tell=on_windows)
@@ -162,7 +163,7 @@ class _Worker:
 
     def add(self, _turn: object, answers: list[WindowAnswer], num_windows: int) -> None:
         for answer in answers:
-            self.strip.add(answer.window, answer.land_cover, answer.change)
+            self.strip.add(answer)
         self.counter.add(num_windows)
 
     def finish(self, _turn: object, row: int) -> None:

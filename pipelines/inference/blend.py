@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from pipelines.grid import Window
     from pipelines.inference.channels import FloatArray
+    from pipelines.inference.forward import WindowAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,9 @@ class FinishedRows:
 
     change: FloatArray
     """Probability (split, change_class, y, x), NaN likewise."""
+
+    novelty: FloatArray
+    """Percent (1, y, x), NaN likewise; (0, y, x) where not asked."""
 
 
 def window_weights(window: int, stride: int) -> FloatArray:
@@ -55,7 +58,13 @@ class Strip:
     """
 
     def __init__(
-        self, *, shape: tuple[int, int], weights: FloatArray, num_classes: int, change: tuple[int, int]
+        self,
+        *,
+        shape: tuple[int, int],
+        weights: FloatArray,
+        num_classes: int,
+        change: tuple[int, int],
+        novelty: bool = False,
     ) -> None:
         """Starts an empty strip.
 
@@ -64,6 +73,7 @@ class Strip:
             weights: As `window_weights` gives them.
             num_classes: Land-cover classes, 0 where not asked.
             change: (splits, change classes), zeros where not asked.
+            novelty: Whether it is asked.
         """
         self._shape = shape
         self._weights = weights
@@ -71,25 +81,22 @@ class Strip:
         self._top = 0
         self._land_cover = np.zeros((num_classes, rows, shape[1]), dtype=np.float32)
         self._change = np.zeros((*change, rows, shape[1]), dtype=np.float32)
+        self._novelty = np.zeros((int(novelty), rows, shape[1]), dtype=np.float32)
         self._weight = np.zeros((rows, shape[1]), dtype=np.float32)
 
     def start(self, top: int) -> None:
         """Begins at a pixel row, which may be negative; everything summed before is forgotten."""
         self._top = top
-        for sums in (self._land_cover, self._change, self._weight):
+        for sums in (self._land_cover, self._change, self._novelty, self._weight):
             sums[...] = 0
 
-    def add(self, window: Window, land_cover: FloatArray, change: FloatArray) -> None:
-        """Adds one window's probabilities.
-
-        Args:
-            window: Lies in the lattice row that the strip stands at.
-            land_cover: (class, y, x) of the whole window.
-            change: (split, change_class, y, x) of the whole window.
+    def add(self, answer: WindowAnswer) -> None:
+        """Adds one window's probabilities, its window in the lattice row that the strip stands at.
 
         Raises:
             ValueError: The window belongs to another lattice row.
         """
+        window = answer.window
         if window.top != self._top:
             raise ValueError(f"the strip stands at row {self._top}, got a window at {window.top}; add in lattice order")
         inside = window.inside(self._shape)
@@ -97,8 +104,9 @@ class Strip:
         cols = slice(inside.col - window.left, inside.col_stop - window.left)
         to = (..., rows, slice(inside.col, inside.col_stop))
         weight = self._weights[rows, cols]
-        self._land_cover[to] += land_cover[..., rows, cols] * weight
-        self._change[to] += change[..., rows, cols] * weight
+        self._land_cover[to] += answer.land_cover[..., rows, cols] * weight
+        self._change[to] += answer.change[..., rows, cols] * weight
+        self._novelty[to] += answer.novelty[..., rows, cols] * weight
         self._weight[to] += weight
 
     def finish(self, next_top: int) -> FinishedRows:
@@ -115,8 +123,9 @@ class Strip:
                 top=self._top + skip,
                 land_cover=self._land_cover[:, rows] / self._weight[rows],
                 change=self._change[:, :, rows] / self._weight[rows],
+                novelty=self._novelty[:, rows] / self._weight[rows],
             )
-        for sums in (self._land_cover, self._change, self._weight):
+        for sums in (self._land_cover, self._change, self._novelty, self._weight):
             kept = max(0, sums.shape[-2] - done)
             sums[..., :kept, :] = sums[..., sums.shape[-2] - kept :, :].copy()
             sums[..., kept:, :] = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipelines.grid import Window
     from pipelines.inference.channels import BoolArray, FloatArray
     from pipelines.inference.epochs import Fusions
+    from pipelines.inference.novelty import Novelty
 
 
 class Mapper(Protocol):
@@ -62,6 +63,12 @@ class Question:
     change_temperature: float = 1.0
     """Logits are divided by them: before windows are blended, so that no chunk or order enters."""
 
+    novelty: Novelty | None = None
+    """Statistics of the training; None where the weights carry none. Fusion 0 then holds all epochs."""
+
+    familiar: Mapping[str, BoolArray] = field(default_factory=dict)
+    """Per modality whether the platform and pixel size of its images are known, (date,)."""
+
     @property
     def change_shape(self) -> tuple[int, int]:
         """(splits, change classes)."""
@@ -78,6 +85,9 @@ class WindowAnswer:
 
     change: FloatArray
     """(split, change_class, y, x)."""
+
+    novelty: FloatArray
+    """Percent (1, y, x); (0, y, x) where not asked."""
 
 
 def window_series(slab: Slab, windows: Sequence[Window]) -> tuple[list[Window], dict[str, Series]]:
@@ -120,14 +130,28 @@ def answer_batch(
     num = len(windows)
     membership_BGT = torch.from_numpy(question.membership)[None].expand(num, -1, -1)
     with torch.inference_mode():
-        maps_NPHW = model.decode(model.fuse(model.encode(series), membership_BGT))
+        fused = model.fuse(model.encode(series), membership_BGT)
+        maps_NPHW = model.decode(fused)
         maps_BGPHW = maps_NPHW.reshape(num, -1, *maps_NPHW.shape[1:])
         land_cover = _land_cover(model, question, maps_BGPHW)
         change = _change(model, question, maps_BGPHW)
+        novelty = _novelty(question, fused, series)
     return [
-        WindowAnswer(window=window, land_cover=land_cover[index], change=change[index])
+        WindowAnswer(window=window, land_cover=land_cover[index], change=change[index], novelty=novelty[index])
         for index, window in enumerate(windows)
     ]
+
+
+def _novelty(question: Question, fused: FusedPyramid, series: Mapping[str, Series]) -> FloatArray:
+    """Percent (place, 1, y, x), of the first fusion, which holds all images."""
+    num_groups = len(question.membership)
+    height, width = fused.size
+    if question.novelty is None:
+        return np.zeros((fused.count_NHW.shape[0] // num_groups, 0, height, width), dtype=np.float32)
+    first = replace(
+        fused, levels=tuple(level[::num_groups] for level in fused.levels), count_NHW=fused.count_NHW[::num_groups]
+    )
+    return question.novelty.score(first, series, question.familiar)[:, None]
 
 
 def _land_cover(model: Mapper, question: Question, maps_BGPHW: torch.Tensor) -> FloatArray:

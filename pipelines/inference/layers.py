@@ -9,7 +9,7 @@ import dask.array
 import numpy as np
 import xarray as xr
 
-from pipelines.inference.reduce import NO_DAY, NO_SPLIT
+from pipelines.inference.reduce import NO_DAY, NO_NOVELTY, NO_SPLIT
 from pipelines.legend import CHANGE, LAND_COVER
 from pipelines.schema import PREDICTION_REASONS, reason_attrs
 
@@ -41,12 +41,17 @@ class Layer:
             attrs |= {"flag_values": np.array([self.missing], dtype=self.dtype), "flag_meanings": "none"}
         if self.name == "reason":
             attrs |= reason_attrs(PREDICTION_REASONS) | {"long_name": self.long_name}
+        if self.name == NOVELTY:
+            attrs |= {"units": "percent"}
         if self.name in ("change_before", "change_after"):
             attrs |= {"units": "day", "reference_date": "1970-01-01"}
         return attrs
 
 
 _PLANE: Final = ("y", "x")
+
+NOVELTY: Final = "novelty"
+"""Name of the layer that is there only where the weights carry statistics of their training."""
 _DAYS: Final = "days since 1970-01-01"
 
 LAYERS: Final = (
@@ -105,6 +110,13 @@ LAYERS: Final = (
     Layer(name="n_valid_s2", dims=_PLANE, dtype="uint16", long_name="number of valid Sentinel-2 observations used"),
     Layer(name="n_valid_s1", dims=_PLANE, dtype="uint16", long_name="number of valid Sentinel-1 observations used"),
     Layer(
+        name=NOVELTY,
+        dims=_PLANE,
+        dtype="uint8",
+        long_name="percentage of held-out simulated places that are less unlike the training than this one",
+        missing=NO_NOVELTY,
+    ),
+    Layer(
         name="reason",
         dims=_PLANE,
         dtype="uint16",
@@ -113,13 +125,20 @@ LAYERS: Final = (
 )
 
 
-def layers_of(tasks: tuple[Task, ...]) -> tuple[Layer, ...]:
-    """Returns the layers that these tasks give."""
-    return tuple(layer for layer in LAYERS if layer.task is None or layer.task in tasks)
+def layers_of(tasks: tuple[Task, ...], *, novelty: bool = False) -> tuple[Layer, ...]:
+    """Returns the layers that these tasks give, and that of novelty where it is told."""
+    asked = tuple(layer for layer in LAYERS if layer.task is None or layer.task in tasks)
+    return tuple(layer for layer in asked if novelty or layer.name != NOVELTY)
 
 
 def template(
-    frame: xr.Dataset, plan: Epochs, tasks: tuple[Task, ...], *, chunk: int, attrs: Mapping[str, object]
+    frame: xr.Dataset,
+    plan: Epochs,
+    tasks: tuple[Task, ...],
+    *,
+    chunk: int,
+    attrs: Mapping[str, object],
+    novelty: bool = False,
 ) -> xr.Dataset:
     """Returns the prediction without values: lazy layers in chunks, coordinates whole.
 
@@ -129,6 +148,7 @@ def template(
         tasks: What was asked.
         chunk: Side of a chunk in pixels.
         attrs: Attributes of the dataset.
+        novelty: Whether the layer of novelty is written.
     """
     sizes = {
         "class": len(LAND_COVER),
@@ -136,7 +156,7 @@ def template(
         "y": frame.sizes["y"],
         "x": frame.sizes["x"],
     }
-    layers = layers_of(tasks)
+    layers = layers_of(tasks, novelty=novelty)
     coords: dict[str, object] = {"y": frame["y"].variable, "x": frame["x"].variable}
     coords["spatial_ref"] = frame["spatial_ref"].variable
     if "land-cover" in tasks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from pipelines.inference.epochs import Dates, Epochs, membership, plan_epochs, p
 from pipelines.inference.errors import InferenceError
 from pipelines.inference.forward import Mapper, Question
 from pipelines.inference.layers import template
+from pipelines.inference.novelty_file import load_novelty, novelty_path
 from pipelines.inference.options import TASKS, InferenceOptions, PredictionRef, Task, check_tasks
 from pipelines.inference.reduce import observations
 from pipelines.inference.rows import ChunkRows
@@ -33,9 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    import numpy.typing as npt
     import xarray as xr
 
     from pipelines.cube import CubeRef
+    from pipelines.inference.novelty import Novelty
     from ringmoe_core import LoadedModel
 
 READ_WIDTH: Final = 2048
@@ -61,6 +64,12 @@ class TrainedModel:
     land_cover_temperature: float = 1.0
     change_temperature: float = 1.0
     """As `CheckpointMetadata` has them; 1 leaves the logits as they are."""
+
+    novelty: Novelty | None = None
+    """Statistics of the training, where a file beside the weights holds them."""
+
+    novelty_sha256: str = ""
+    """Of all that file says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +115,7 @@ def predict(
         CubeError: The cube cannot be opened, or another run writes to `uri`.
         ValueError: A task is unknown.
     """
-    trained = trained_model(load_checkpoint(weights), weights)
+    trained = with_novelty(trained_model(load_checkpoint(weights), weights), weights)
     source = Source(ref=ref, groups=open_groups(ref))
     return predict_with(
         trained, source, uri, options=options or InferenceOptions(), tasks=tasks, on_progress=on_progress
@@ -132,7 +141,9 @@ def predict_with(
             return found
         job = plan_job(source.groups, trained, options, tasks)
         attrs = _attrs(source.ref, trained, job, tasks=tasks, key=key)
-        draft = store.begin(key, template(source.frame, job.plan, tasks, chunk=options.chunk, attrs=attrs))
+        novelty = trained.novelty is not None
+        laid_out = template(source.frame, job.plan, tasks, chunk=options.chunk, attrs=attrs, novelty=novelty)
+        draft = store.begin(key, laid_out)
         rows = ChunkRows(store=store, draft=draft, chunk=options.chunk, height=job.lattice.height)
         if options.keep_heap:
             keep_heap()
@@ -170,6 +181,19 @@ def trained_model(loaded: LoadedModel, path: Path) -> TrainedModel:
     )
 
 
+def with_novelty(trained: TrainedModel, weights: Path) -> TrainedModel:
+    """Returns the model with the statistics of its training, where they lie beside the weights.
+
+    Raises:
+        InferenceError: They are damaged, or belong to other weights.
+    """
+    path = novelty_path(weights)
+    if not path.is_file():
+        return trained
+    novelty, digest = load_novelty(path, model_sha256=trained.sha256)
+    return replace(trained, novelty=novelty, novelty_sha256=digest)
+
+
 def open_groups(ref: CubeRef) -> dict[str, xr.Dataset]:
     """Returns the groups of a cube that the model knows and that hold a date; others are left aside.
 
@@ -203,7 +227,8 @@ def plan_job(
     }
     plan = plan_epochs(dates, max_epochs=options.max_epochs, epoch_days=options.epoch_days)
     fed: tuple[CubeModality, ...] = tuple(name for name in wanted if plan.dates(MODALITY_GROUP[name]))
-    fusions = plan_fusions(len(plan), land_cover="land-cover" in tasks, change="change" in tasks)
+    whole = "land-cover" in tasks or trained.novelty is not None
+    fusions = plan_fusions(len(plan), land_cover=whole, change="change" in tasks)
     frame = next(iter(cube.values()))
     return Job(
         cube=cube,
@@ -217,6 +242,8 @@ def plan_job(
             num_change_classes=len(CHANGE_CODES) if "change" in tasks else 0,
             land_cover_temperature=trained.land_cover_temperature,
             change_temperature=trained.change_temperature,
+            novelty=trained.novelty,
+            familiar=_familiar(cube, plan, trained.novelty, fed),
         ),
         lattice=Lattice(height=frame.sizes["y"], width=frame.sizes["x"], window=options.window, stride=options.stride),
         options=options,
@@ -229,6 +256,7 @@ def prediction_key(ref: CubeRef, trained: TrainedModel, options: InferenceOption
         "cube": ref.snapshot,
         "model": trained.sha256,
         "temperatures": [trained.land_cover_temperature, trained.change_temperature],
+        "novelty": trained.novelty_sha256,
         "options": options.meaning,
         "tasks": list(tasks),
         "normalisation": NORMALISATION_ID,
@@ -236,6 +264,19 @@ def prediction_key(ref: CubeRef, trained: TrainedModel, options: InferenceOption
         "schema": SCHEMA_VERSION,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _familiar(
+    cube: Mapping[str, xr.Dataset], plan: Epochs, novelty: Novelty | None, fed: tuple[CubeModality, ...]
+) -> dict[str, npt.NDArray[np.bool_]]:
+    """Returns, per modality, whether the platform and pixel size of each used date are known."""
+    known: dict[str, npt.NDArray[np.bool_]] = {}
+    for name in fed if novelty is not None else ():
+        dataset, dates = cube[MODALITY_GROUP[name]], list(plan.dates(MODALITY_GROUP[name]))
+        platforms = dataset["platform"].to_numpy()[dates] if "platform" in dataset.coords else [""] * len(dates)
+        spacing = abs(float(dataset["x"][1] - dataset["x"][0])) if dataset.sizes["x"] > 1 else novelty.seen.gsd_m
+        known[name] = novelty.familiar_images(tuple(str(entry) for entry in platforms), spacing)
+    return known
 
 
 def _dates(dataset: xr.Dataset, num_workers: int) -> Dates:
@@ -264,6 +305,7 @@ def _attrs(ref: CubeRef, trained: TrainedModel, job: Job, *, tasks: tuple[Task, 
         "change_threshold": trained.change_threshold,
         "land_cover_temperature": trained.land_cover_temperature,
         "change_temperature": trained.change_temperature,
+        "novelty_sha256": trained.novelty_sha256,
         "normalisation": NORMALISATION_ID,
         "prediction_key": key,
         "code_version": CODE_VERSION,

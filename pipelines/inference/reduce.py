@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NO_SPLIT: Final = -1
 NO_DAY: Final = -1
+NO_NOVELTY: Final = 255
 
 LayerArray = npt.NDArray[np.generic]
 CountArray = npt.NDArray[np.uint16]
@@ -93,6 +94,9 @@ def reduce_rows(
         counts[entry.epoch] += plane
     never = counts.sum(axis=0) == 0
     layers["reason"] = np.where(never, slab.reason_any[rows], slab.reason_all[rows])
+    if finished.novelty.shape[0]:
+        percent = np.where(never, np.float32(NO_NOVELTY), np.rint(finished.novelty[0]))
+        layers["novelty"] = percent.astype(np.uint8)
     if finished.land_cover.shape[0]:
         layers["land_cover_probability"] = np.where(never, np.float32(np.nan), finished.land_cover)
     if change:
