@@ -5,6 +5,8 @@ Legend: N pairs, P map channels, K kinds of change, H, W pixels.
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,6 +14,8 @@ from torch.nn import functional
 
 class ChangeHead(nn.Module):
     """Reads both maps and their absolute difference; the order of the two matters."""
+
+    reads: ClassVar[Literal["map_pair"]] = "map_pair"
 
     def __init__(self, dim: int, num_classes: int) -> None:
         super().__init__()

@@ -5,11 +5,15 @@ Legend: N maps, P map channels, K classes, H, W pixels.
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 from torch import Tensor, nn
 
 
 class SegmentationHead(nn.Module):
     """One linear layer a pixel."""
+
+    reads: ClassVar[Literal["maps"]] = "maps"
 
     def __init__(self, dim: int, num_classes: int) -> None:
         super().__init__()
