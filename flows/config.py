@@ -281,6 +281,11 @@ class RegionConfig(_Frozen):
     inference: InferenceConfig = InferenceConfig()
     land_cover: LandCoverConfig = LandCoverConfig()
     change: ChangeConfig = ChangeConfig()
+    max_novelty: Annotated[int, Field(ge=0, le=100)] | None = Field(
+        default=None,
+        description="Percent; products give no class where the place is more unlike the weights' training. null: "
+        "the layer alone.",
+    )
     budget: BudgetConfig | None = Field(default=None, description="Upper limits; null: none.")
     workers: int = Field(default=2, ge=1, le=256, description="Threads that read and that run the model.")
 

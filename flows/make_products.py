@@ -86,10 +86,12 @@ def _make(config: RegionConfig, name: Product, prediction: xr.Dataset, context: 
 
 def _dataset(config: RegionConfig, name: Product, prediction: xr.Dataset) -> xr.Dataset:
     if name == "land-cover":
-        return land_cover(prediction, min_confidence=config.land_cover.min_confidence)
+        return land_cover(prediction, min_confidence=config.land_cover.min_confidence, max_novelty=config.max_novelty)
     settings = config.change
     threshold = settings.threshold if settings.threshold is not None else prediction.attrs["change_threshold"]
-    return change(prediction, threshold=float(threshold), min_area_px=settings.min_area_px)
+    return change(
+        prediction, threshold=float(threshold), min_area_px=settings.min_area_px, max_novelty=config.max_novelty
+    )
 
 
 def _context(config: RegionConfig, cube: CubeRef, prediction: xr.Dataset, groups: tuple[str, ...]) -> ItemContext:

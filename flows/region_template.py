@@ -46,6 +46,7 @@ output: out/haspengouw
 # inference: {weights: nano, window: 128, stride: 96, chunk: 512, group: 4}
 # land_cover: {min_confidence: 0}  # percent; less sure pixels get no class
 # change: {threshold: null, min_area_px: 1}      # null takes the threshold that the checkpoint was validated with
+# max_novelty: null                # e.g. 99: percent; no class where a place is more unlike the weights' training
 # budget: null                     # e.g. {time: 2h, read: 50GB, memory: 8GB}: a run foreseen to need more is refused
 # workers: 2                       # threads that read and that run the model
 """

@@ -10,6 +10,7 @@ import xarray as xr
 from pipelines.legend import LAND_COVER, LAND_COVER_NODATA
 from pipelines.product import layer
 from pipelines.product.errors import ProductError
+from pipelines.product.familiarity import novelty_attrs, novelty_layers, unfamiliar, with_unfamiliar
 from pipelines.product.reasons import ProductReason, merged_attrs
 
 if TYPE_CHECKING:
@@ -20,24 +21,29 @@ Bytes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 _NEEDED = ("land_cover_probability", "n_valid_s2", "n_valid_s1", "reason")
 
 
-def land_cover(prediction: xr.Dataset, *, min_confidence: int = 0) -> xr.Dataset:
-    """Returns the land-cover product: class, confidence, margin, second_class, n_valid, reasons.
+def land_cover(prediction: xr.Dataset, *, min_confidence: int = 0, max_novelty: int | None = None) -> xr.Dataset:
+    """Returns the land-cover product: class, confidence, margin, second_class, n_valid, reasons and maybe novelty.
 
     `class` uint8 holds WorldCover codes and 0 where there is no answer; `second_class` likewise. `confidence` is the
     probability of the class and `margin` its lead over the second, uint8 percent, 255 where nothing was observed.
-    The probabilities are the model's own: they have not been calibrated. `n_valid` counts valid observations of all
-    sensors, uint16. `reasons` uint16 is never 0 where `class` is 0. Layers are lazy where the prediction is.
+    The probabilities are the model's own, at the temperature that its weights state. `n_valid` counts valid
+    observations of all sensors, uint16. `reasons` uint16 (uint32 with `max_novelty`) is never 0 where `class` is 0.
+    `novelty` uint8 percent is there where the weights carry statistics of their training. Layers are lazy where the
+    prediction is.
 
     Args:
         prediction: As `open_prediction` gives it; `land_cover_probability` (class, y, x) is NaN where unobserved.
         min_confidence: Percent, 0 to 100; where the confidence is below it `class` is 0, the other layers stay.
+        max_novelty: Percent, 0 to 100; where the novelty is above it likewise. None masks nothing.
 
     Raises:
-        ProductError: A variable, a code or the provenance is missing, or min_confidence is out of range.
+        ProductError: A variable, a code or the provenance is missing, or a limit is out of range, or one
+            of novelty is given for weights that tell none.
     """
     if not 0 <= min_confidence <= 100:  # noqa: PLR2004 percent
         raise ProductError(f"min_confidence is a percent from 0 to 100, got {min_confidence}; give such a number")
     layer.require(prediction, _NEEDED)
+    strange = unfamiliar(prediction, max_novelty)
     probability = layer.probabilities(prediction, "land_cover_probability", "class", LAND_COVER)
     first, second, confidence, margin = xr.apply_ufunc(
         _rank,
@@ -53,16 +59,18 @@ def land_cover(prediction: xr.Dataset, *, min_confidence: int = 0) -> xr.Dataset
     reasons = prediction["reason"].astype("uint16") | _bit(missing, ProductReason.NO_OBSERVATION)
     reasons = reasons | _bit(unsure, ProductReason.BELOW_CONFIDENCE)
     layers = {
-        "class": first.where(~unsure, np.uint8(LAND_COVER_NODATA.code)),
+        "class": first.where(~(unsure if strange is None else unsure | strange), np.uint8(LAND_COVER_NODATA.code)),
         "confidence": confidence,
         "margin": margin,
         "second_class": second,
         "n_valid": layer.num_valid(prediction),
-        "reasons": reasons,
+        "reasons": with_unfamiliar(reasons, strange),
+        **novelty_layers(prediction),
     }
-    attrs = _attrs(prediction)
+    attrs = _attrs(prediction, abstains=strange is not None)
     described = {name: array.drop_attrs(deep=False).assign_attrs(attrs[name]) for name, array in layers.items()}
-    title = {"title": "Land cover", "product": "land-cover", "min_confidence": min_confidence}
+    title: dict[str, object] = {"title": "Land cover", "product": "land-cover", "min_confidence": min_confidence}
+    title |= {} if max_novelty is None else {"max_novelty": max_novelty}
     return layer.assemble(prediction, described, title)
 
 
@@ -102,13 +110,15 @@ def _bit(where: xr.DataArray, bit: ProductReason) -> xr.DataArray:
     return where.astype("uint16") * np.uint16(bit)
 
 
-def _attrs(prediction: xr.Dataset) -> dict[str, dict[str, object]]:
+def _attrs(prediction: xr.Dataset, *, abstains: bool) -> dict[str, dict[str, object]]:
     classes = (LAND_COVER_NODATA, *LAND_COVER)
+    said = layer.calibration(prediction, "land_cover_temperature")
     return {
         "class": layer.class_attrs(classes, "land cover, codes of ESA WorldCover"),
-        "confidence": layer.percent_attrs("probability of the class", "not calibrated"),
-        "margin": layer.percent_attrs("probability of the class less that of the second", "not calibrated"),
+        "confidence": layer.percent_attrs("probability of the class", said),
+        "margin": layer.percent_attrs("probability of the class less that of the second", said),
         "second_class": layer.class_attrs(classes, "second most probable land cover"),
         "n_valid": layer.count_attrs("number of valid observations of all sensors"),
-        "reasons": merged_attrs(prediction["reason"].attrs),
+        "reasons": merged_attrs(prediction["reason"].attrs, abstains=abstains),
+        **novelty_attrs(),
     }

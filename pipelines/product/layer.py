@@ -102,6 +102,14 @@ def percent_attrs(long_name: str, comment: str) -> dict[str, object]:
     }
 
 
+def calibration(prediction: xr.Dataset, name: str) -> str:
+    """Returns what may be said of a probability: a temperature of exactly 1 was never fitted."""
+    temperature = float(prediction.attrs.get(name, 1.0))
+    if temperature == 1.0:
+        return "not calibrated"
+    return f"calibrated on held-out simulated scenes (temperature {temperature:.3f}), not on real ones"
+
+
 def count_attrs(long_name: str) -> dict[str, object]:
     """Returns the CF attributes of a count, 0 of which is a count like any other."""
     return {"long_name": long_name, "units": "1"}

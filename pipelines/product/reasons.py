@@ -1,4 +1,4 @@
-"""Why a product has no answer at a pixel: the prediction's bits and the product's own, in one uint16 plane."""
+"""Why a product has no answer at a pixel: the prediction's bits and the product's own, in one plane of bits."""
 
 from __future__ import annotations
 
@@ -29,15 +29,19 @@ class ProductReason(enum.IntFlag):
     BELOW_MINIMUM_AREA = 1 << 15
     """A change was found in a patch smaller than the minimum mapping unit, and left out of the class layer."""
 
+    UNFAMILIAR = 1 << 16
+    """More unlike the weights' training than was allowed. Only products with such a limit have it, in uint32."""
+
 
 LONG_NAME: Final = "why there is no answer, or what limits it"
 
 
-def merged_attrs(prediction_attrs: Mapping[str, object]) -> dict[str, object]:
+def merged_attrs(prediction_attrs: Mapping[str, object], *, abstains: bool = False) -> dict[str, object]:
     """Returns the CF attributes of the `reasons` plane: the prediction's flags, then the product's.
 
     Args:
         prediction_attrs: Attributes of the prediction's `reason`; without `flag_masks` the cube's own bits are meant.
+        abstains: Whether `UNFAMILIAR` may occur, and the plane is uint32.
 
     Raises:
         ProductError: The prediction uses one of the product's bits for a meaning of its own.
@@ -47,6 +51,8 @@ def merged_attrs(prediction_attrs: Mapping[str, object]) -> dict[str, object]:
     names = str(source["flag_meanings"]).split()
     known = dict(zip(masks, names, strict=True))
     for bit in ProductReason:
+        if bit is ProductReason.UNFAMILIAR and not abstains:
+            continue
         name = (bit.name or "").lower()
         if known.setdefault(int(bit), name) != name:
             raise ProductError(
@@ -55,6 +61,6 @@ def merged_attrs(prediction_attrs: Mapping[str, object]) -> dict[str, object]:
     return {
         "long_name": LONG_NAME,
         "units": "1",
-        "flag_masks": np.array(list(known), dtype=REASON_DTYPE),
+        "flag_masks": np.array(list(known), dtype=np.uint32 if abstains else REASON_DTYPE),
         "flag_meanings": " ".join(known.values()),
     }
