@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ringmoe_core.acquisition import AcquisitionEncoding
 from ringmoe_core.balance import summarise
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from ringmoe_core.balance import LayerUse, RoutingReport
     from ringmoe_core.config import RingMoEConfig
+    from ringmoe_core.hidden_tokens import HiddenTokens
     from ringmoe_core.image_batch import ImageBatch
     from ringmoe_core.series import Series
 
@@ -55,8 +57,12 @@ class Encoder(nn.Module):
         self.mergings = nn.ModuleList(PatchMerging(config, dim) for dim in dims[:-1])
         self.norms = nn.ModuleList(_level_norm(config, stage) for stage in range(len(dims)))
 
-    def forward(self, series: Mapping[str, Series]) -> Features:
+    def forward(self, series: Mapping[str, Series], hidden: HiddenTokens | None = None) -> Features:
         """Features of every image of the batch.
+
+        Args:
+            series: images by modality.
+            hidden: patches that masked pre-training has a learned token stand for, after the patch embed.
 
         Raises:
             ValueError: the series do not fit each other or the configuration.
@@ -64,7 +70,7 @@ class Encoder(nn.Module):
         plan = plan_images(series, self.config)
         weights = level_weights(series, plan, self.config)
         if plan.num_live or self.runs_every_modality:
-            levels, routing = self._run(series, plan, weights)
+            levels, routing = self._run(series, plan, weights, hidden)
         else:
             levels, routing = self._nothing(plan), None
         return Features(
@@ -79,26 +85,33 @@ class Encoder(nn.Module):
         )
 
     def _run(
-        self, series: Mapping[str, Series], plan: ImagePlan, weights: tuple[Tensor, ...]
+        self, series: Mapping[str, Series], plan: ImagePlan, weights: tuple[Tensor, ...], hidden: HiddenTokens | None
     ) -> tuple[tuple[Tensor, ...], RoutingReport | None]:
-        batches = batch_images(series, plan, self.config, every_modality=self.runs_every_modality)
+        cells = None if hidden is None else hidden.cells
+        batches = batch_images(series, plan, self.config, every_modality=self.runs_every_modality, hidden=cells)
         dtype = next(self.parameters()).dtype  # stores may hand in half precision
         inputs = [
             masked_input(batch.pixels_NCHW.to(dtype), batch.valid_NHW, batch.present_NC, self.config.patch)
             for batch in batches
         ]
-        tokens_NhwD = torch.cat([self._embed(*pair) for pair in zip(batches, inputs, strict=True)])
+        token_D = None if hidden is None else hidden.token_D
+        tokens_NhwD = torch.cat([self._embed(*pair, token_D) for pair in zip(batches, inputs, strict=True)])
         modality_N = torch.cat(
             [batch.present_NC.new_full((batch.num_kept,), batch.index, dtype=torch.long) for batch in batches]
         )
-        stages, uses = self._run_stages(tokens_NhwD, modality_N, self._live(weights, plan, modality_N))
+        live = self._live(weights, plan, modality_N)
+        if cells is not None and plan.num_live:
+            live = _add_hidden(live, torch.cat([batch.hidden_Nhw for batch in batches if batch.hidden_Nhw is not None]))
+        stages, uses = self._run_stages(tokens_NhwD, modality_N, live)
         if self.config.maps:
             stages.insert(0, torch.cat([self._skip(*pair) for pair in zip(batches, inputs, strict=True)]))
         placed = tuple(place_images(level[: plan.num_live], plan).permute(0, 1, 4, 2, 3) for level in stages)
         return placed, summarise(uses)
 
-    def _embed(self, batch: ImageBatch, input_NKHW: Tensor) -> Tensor:
+    def _embed(self, batch: ImageBatch, input_NKHW: Tensor, token_D: Tensor | None) -> Tensor:
         tokens_NhwD: Tensor = self.embeds[batch.name](input_NKHW, batch.present_NC, *self._bands(batch))
+        if token_D is not None and batch.hidden_Nhw is not None:
+            tokens_NhwD = torch.where(batch.hidden_Nhw[..., None], token_D.to(tokens_NhwD.dtype), tokens_NhwD)
         if self.config.encodes_acquisition:
             context_ND = self.acquisition(batch.day_N, batch.gsd_m_N)
             tokens_NhwD = tokens_NhwD + context_ND.to(tokens_NhwD.dtype)[:, None, None]
@@ -151,6 +164,15 @@ class Encoder(nn.Module):
         device = series[plan.names[0]].day_BT.device
         index = [self.config.modalities.index(name) for name in plan.names for _ in range(series[name].num_dates)]
         return torch.tensor(index, device=device).expand(plan.num_places, -1)
+
+
+def _add_hidden(live: list[Tensor | None], hidden_Nhw: Tensor) -> list[Tensor | None]:
+    """Live tokens of each stage, those included that stand for hidden patches or are merged with such."""
+    joined = []
+    for live_Nhw in live:
+        joined.append(None if live_Nhw is None else live_Nhw | hidden_Nhw)
+        hidden_Nhw = functional.max_pool2d(hidden_Nhw[:, None].float(), 2, ceil_mode=True)[:, 0] > 0
+    return joined
 
 
 def _embed(config: RingMoEConfig, channels: int) -> nn.Module:

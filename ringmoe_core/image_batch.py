@@ -53,27 +53,35 @@ class ImageBatch:
     bands: tuple[Band, ...] | None
     """What the channels are, where the series says so."""
 
+    hidden_Nhw: Tensor | None = None
+    """Bool, patches that a learned token stands for; None for none."""
+
 
 def batch_images(
-    series: Mapping[str, Series], plan: ImagePlan, config: RingMoEConfig, *, every_modality: bool
+    series: Mapping[str, Series],
+    plan: ImagePlan,
+    config: RingMoEConfig,
+    *,
+    every_modality: bool,
+    hidden: Mapping[str, Tensor] | None = None,
 ) -> list[ImageBatch]:
     """The live images, modality after modality in the configuration's order.
 
     With `every_modality` a modality without live images gives one empty image, which is kept only where there is no
-    live image at all, so that every layer has something to run on.
+    live image at all, so that every layer has something to run on. `hidden` is as `HiddenTokens.cells`.
     """
     picks = dict(zip(plan.names, plan.picks, strict=True))
     batches = []
     for index, name in enumerate(config.modalities):
         pick = picks.get(name)
         if pick is not None and pick.shape[0]:
-            batches.append(_picked(name, index, series[name], pick))
+            batches.append(_picked(name, index, series[name], pick, None if hidden is None else hidden[name]))
         elif every_modality:
             batches.append(_empty(name, index, plan, config, keep=not plan.num_live))
     return batches
 
 
-def _picked(name: str, index: int, one: Series, pick: Tensor) -> ImageBatch:
+def _picked(name: str, index: int, one: Series, pick: Tensor, hidden_BThw: Tensor | None) -> ImageBatch:
     gsd_m_BT = torch.full_like(one.day_BT, float("nan")) if one.gsd_m_BT is None else one.gsd_m_BT
     pixels_NCHW, valid_NHW, present_NC, day_N, gsd_m_N = (
         pick_images(part.flatten(0, 1), pick)
@@ -89,6 +97,7 @@ def _picked(name: str, index: int, one: Series, pick: Tensor) -> ImageBatch:
         day_N=day_N,
         gsd_m_N=gsd_m_N,
         bands=one.bands,
+        hidden_Nhw=None if hidden_BThw is None else pick_images(hidden_BThw.flatten(0, 1), pick),
     )
 
 
