@@ -6,6 +6,9 @@ work. Change has codes of its own.
 
 from __future__ import annotations
 
+import colorsys
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,3 +61,33 @@ CHANGE_NODATA: Final = LegendClass(code=255, name="no_data", title="No data", co
 
 LAND_COVER_CODES: Final = tuple(entry.code for entry in LAND_COVER)
 CHANGE_CODES: Final = tuple(entry.code for entry in CHANGE)
+
+OWN_NODATA: Final = LegendClass(code=0, name="no_data", title="No data", color="000000")
+"""No answer, in the maps of a user's own classes, which count from 1."""
+
+MAX_OWN_CLASSES: Final = 254
+GOLDEN_TURN: Final = 0.6180339887498949
+"""Of a full circle of hues: neighbours in a legend are far apart however many there are."""
+
+
+def own_legend(titles: Sequence[str]) -> tuple[LegendClass, ...]:
+    """Returns the classes of a user in their order: codes from 1 on, plain names that differ, colours that do.
+
+    Args:
+        titles: What the user calls them, each once.
+
+    Raises:
+        ValueError: More than a byte counts, or none.
+    """
+    if not 1 <= len(titles) <= MAX_OWN_CLASSES:
+        raise ValueError(f"a legend has 1 to {MAX_OWN_CLASSES} classes, got {len(titles)}; merge some")
+    taken = {OWN_NODATA.name}
+    entries = []
+    for index, title in enumerate(titles):
+        plain = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_") or "class"
+        name = plain if plain not in taken else f"{plain}_{index + 1}"
+        taken.add(name)
+        rgb = colorsys.hsv_to_rgb(index * GOLDEN_TURN % 1, 0.75 - 0.2 * (index % 2), 0.9 - 0.2 * (index % 3) / 2)
+        color = "".join(f"{round(255 * part):02x}" for part in rgb)
+        entries.append(LegendClass(code=index + 1, name=name, title=title, color=color))
+    return tuple(entries)

@@ -94,7 +94,7 @@ def apply(
     strip = Strip(
         shape=(lattice.height, lattice.width),
         weights=window_weights(lattice.window, lattice.stride),
-        num_classes=job.question.num_classes,
+        num_classes=job.question.num_planes,
         change=job.question.change_shape,
         novelty=job.question.novelty is not None,
     )
@@ -171,5 +171,7 @@ class _Worker:
         last = row + 1 == len(lattice.rows)
         finished = self.strip.finish(lattice.height if last else lattice.rows[row + 1])
         change = self.job.question.num_change_classes > 0
-        layers = reduce_rows(finished, self.slab, len(self.job.plan), self.job.seen, change=change)
+        layers = reduce_rows(
+            finished, self.slab, len(self.job.plan), self.job.seen, change=change, own=self.job.question.own
+        )
         self.sink.add(finished.top, layers)

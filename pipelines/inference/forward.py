@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pipelines.inference.channels import mask_channels
+from pipelines.inference.own import own_probabilities
 from pipelines.inference.slab import Slab, cut
 from ringmoe_core import Features, FusedPyramid, Series
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pipelines.inference.channels import BoolArray, FloatArray
     from pipelines.inference.epochs import Fusions
     from pipelines.inference.novelty import Novelty
+    from pipelines.inference.own import OwnHead
 
 
 class Mapper(Protocol):
@@ -69,6 +71,14 @@ class Question:
     familiar: Mapping[str, BoolArray] = field(default_factory=dict)
     """Per modality whether the platform and pixel size of its images are known, (date,)."""
 
+    own: tuple[OwnHead, ...] = ()
+    """A user's heads; their classes follow those of land cover in an answer."""
+
+    @property
+    def num_planes(self) -> int:
+        """Planes of class probabilities: land cover, then each of the user's heads."""
+        return self.num_classes + sum(head.num_classes for head in self.own)
+
     @property
     def change_shape(self) -> tuple[int, int]:
         """(splits, change classes)."""
@@ -81,7 +91,7 @@ class WindowAnswer:
 
     window: Window
     land_cover: FloatArray
-    """(class, y, x)."""
+    """(class, y, x), the classes of land cover and then of each of the user's heads."""
 
     change: FloatArray
     """(split, change_class, y, x)."""
@@ -134,6 +144,9 @@ def answer_batch(
         maps_NPHW = model.decode(fused)
         maps_BGPHW = maps_NPHW.reshape(num, -1, *maps_NPHW.shape[1:])
         land_cover = _land_cover(model, question, maps_BGPHW)
+        if question.own:
+            own = own_probabilities(question.own, maps_BGPHW[:, 0], series)
+            land_cover = np.concatenate([land_cover, own], axis=1)
         change = _change(model, question, maps_BGPHW)
         novelty = _novelty(question, fused, series)
     return [

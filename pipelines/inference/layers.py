@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from pipelines.inference.epochs import Epochs
     from pipelines.inference.options import Task
+    from pipelines.inference.own import OwnHead
+    from pipelines.legend import LegendClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,7 @@ def template(
     chunk: int,
     attrs: Mapping[str, object],
     novelty: bool = False,
+    own: tuple[OwnHead, ...] = (),
 ) -> xr.Dataset:
     """Returns the prediction without values: lazy layers in chunks, coordinates whole.
 
@@ -149,6 +152,7 @@ def template(
         chunk: Side of a chunk in pixels.
         attrs: Attributes of the dataset.
         novelty: Whether the layer of novelty is written.
+        own: The user's heads.
     """
     sizes = {
         "class": len(LAND_COVER),
@@ -156,11 +160,15 @@ def template(
         "y": frame.sizes["y"],
         "x": frame.sizes["x"],
     }
-    layers = layers_of(tasks, novelty=novelty)
+    layers = (*layers_of(tasks, novelty=novelty), *(_own_layer(head) for head in own))
+    sizes |= {head.dim: head.num_classes for head in own}
     coords: dict[str, object] = {"y": frame["y"].variable, "x": frame["x"].variable}
     coords["spatial_ref"] = frame["spatial_ref"].variable
     if "land-cover" in tasks:
         coords["class"] = ("class", np.array([entry.code for entry in LAND_COVER], dtype=np.uint8), _flags("class"))
+    for head in own:
+        codes = np.array([entry.code for entry in head.classes], dtype=np.uint8)
+        coords[head.dim] = (head.dim, codes, _class_flags(head.classes, f"classes of {head.name}"))
     if "change" in tasks:
         codes = np.array([entry.code for entry in CHANGE], dtype=np.uint8)
         coords["change_class"] = ("change_class", codes, _flags("change_class"))
@@ -176,10 +184,24 @@ def template(
     return xr.Dataset(variables, coords=coords, attrs=dict(attrs)).drop_encoding()
 
 
+def _own_layer(head: OwnHead) -> Layer:
+    return Layer(
+        name=head.layer,
+        dims=(head.dim, "y", "x"),
+        dtype="float32",
+        long_name=f"probability of each class of {head.name}; NaN where never observed",
+    )
+
+
 def _flags(dim: str) -> dict[str, object]:
-    legend = LAND_COVER if dim == "class" else CHANGE
+    if dim == "class":
+        return _class_flags(LAND_COVER, "land cover, codes of ESA WorldCover")
+    return _class_flags(CHANGE, "kind of land-cover change")
+
+
+def _class_flags(legend: tuple[LegendClass, ...], long_name: str) -> dict[str, object]:
     return {
-        "long_name": "land cover, codes of ESA WorldCover" if dim == "class" else "kind of land-cover change",
+        "long_name": long_name,
         "flag_values": np.array([entry.code for entry in legend], dtype=np.uint8),
         "flag_meanings": " ".join(entry.name for entry in legend),
     }

@@ -20,6 +20,7 @@ from pipelines.inference.forward import Mapper, Question
 from pipelines.inference.layers import template
 from pipelines.inference.novelty_file import load_novelty, novelty_path
 from pipelines.inference.options import TASKS, InferenceOptions, PredictionRef, Task, check_tasks
+from pipelines.inference.own import OWN_ATTR, OwnHead, load_own_heads
 from pipelines.inference.reduce import observations
 from pipelines.inference.rows import ChunkRows
 from pipelines.inference.store import PredictionStore
@@ -71,6 +72,9 @@ class TrainedModel:
     novelty_sha256: str = ""
     """Of all that file says."""
 
+    own: tuple[OwnHead, ...] = ()
+    """A user's heads over this model, each a product of its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
@@ -93,6 +97,7 @@ def predict(
     *,
     options: InferenceOptions | None = None,
     tasks: tuple[Task, ...] = TASKS,
+    own: Mapping[str, Path] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> PredictionRef:
     """Returns a stored prediction: class probabilities of every pixel, with what was seen of it.
@@ -106,6 +111,7 @@ def predict(
         uri: Folder of the Icechunk repository for predictions, made where there is none.
         options: None means the defaults.
         tasks: What to ask.
+        own: Files of a user's heads by the name of their product, besides the tasks.
         on_progress: Called after every batch of windows, in order, from a worker thread.
 
     Raises:
@@ -115,7 +121,9 @@ def predict(
         CubeError: The cube cannot be opened, or another run writes to `uri`.
         ValueError: A task is unknown.
     """
-    trained = with_novelty(trained_model(load_checkpoint(weights), weights), weights)
+    loaded = load_checkpoint(weights)
+    trained = with_novelty(trained_model(loaded, weights), weights)
+    trained = replace(trained, own=load_own_heads(own or {}, loaded))
     source = Source(ref=ref, groups=open_groups(ref))
     return predict_with(
         trained, source, uri, options=options or InferenceOptions(), tasks=tasks, on_progress=on_progress
@@ -132,7 +140,7 @@ def predict_with(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> PredictionRef:
     """As `predict`, with a cube that is open and a model that is in memory."""
-    tasks = check_tasks(tasks)
+    tasks = check_tasks(tasks) if tasks or not trained.own else ()
     store = PredictionStore(uri)
     key = prediction_key(source.ref, trained, options, tasks)
     with store.lock(key):
@@ -142,7 +150,9 @@ def predict_with(
         job = plan_job(source.groups, trained, options, tasks)
         attrs = _attrs(source.ref, trained, job, tasks=tasks, key=key)
         novelty = trained.novelty is not None
-        laid_out = template(source.frame, job.plan, tasks, chunk=options.chunk, attrs=attrs, novelty=novelty)
+        laid_out = template(
+            source.frame, job.plan, tasks, chunk=options.chunk, attrs=attrs, novelty=novelty, own=trained.own
+        )
         draft = store.begin(key, laid_out)
         rows = ChunkRows(store=store, draft=draft, chunk=options.chunk, height=job.lattice.height)
         if options.keep_heap:
@@ -227,7 +237,7 @@ def plan_job(
     }
     plan = plan_epochs(dates, max_epochs=options.max_epochs, epoch_days=options.epoch_days)
     fed: tuple[CubeModality, ...] = tuple(name for name in wanted if plan.dates(MODALITY_GROUP[name]))
-    whole = "land-cover" in tasks or trained.novelty is not None
+    whole = "land-cover" in tasks or trained.novelty is not None or bool(trained.own)
     fusions = plan_fusions(len(plan), land_cover=whole, change="change" in tasks)
     frame = next(iter(cube.values()))
     return Job(
@@ -244,6 +254,7 @@ def plan_job(
             change_temperature=trained.change_temperature,
             novelty=trained.novelty,
             familiar=_familiar(cube, plan, trained.novelty, fed),
+            own=trained.own,
         ),
         lattice=Lattice(height=frame.sizes["y"], width=frame.sizes["x"], window=options.window, stride=options.stride),
         options=options,
@@ -257,6 +268,7 @@ def prediction_key(ref: CubeRef, trained: TrainedModel, options: InferenceOption
         "model": trained.sha256,
         "temperatures": [trained.land_cover_temperature, trained.change_temperature],
         "novelty": trained.novelty_sha256,
+        "own": [[head.name, head.sha256] for head in trained.own],
         "options": options.meaning,
         "tasks": list(tasks),
         "normalisation": NORMALISATION_ID,
@@ -271,7 +283,9 @@ def _familiar(
 ) -> dict[str, npt.NDArray[np.bool_]]:
     """Returns, per modality, whether the platform and pixel size of each used date are known."""
     known: dict[str, npt.NDArray[np.bool_]] = {}
-    for name in fed if novelty is not None else ():
+    if novelty is None:
+        return known
+    for name in fed:
         dataset, dates = cube[MODALITY_GROUP[name]], list(plan.dates(MODALITY_GROUP[name]))
         platforms = dataset["platform"].to_numpy()[dates] if "platform" in dataset.coords else [""] * len(dates)
         spacing = abs(float(dataset["x"][1] - dataset["x"][0])) if dataset.sizes["x"] > 1 else novelty.seen.gsd_m
@@ -306,6 +320,7 @@ def _attrs(ref: CubeRef, trained: TrainedModel, job: Job, *, tasks: tuple[Task, 
         "land_cover_temperature": trained.land_cover_temperature,
         "change_temperature": trained.change_temperature,
         "novelty_sha256": trained.novelty_sha256,
+        OWN_ATTR: json.dumps({head.name: head.to_dict() for head in trained.own}, sort_keys=True),
         "normalisation": NORMALISATION_ID,
         "prediction_key": key,
         "code_version": CODE_VERSION,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipelines.inference.blend import FinishedRows
     from pipelines.inference.channels import BoolArray, FloatArray
     from pipelines.inference.epochs import Epochs, TimeArray
+    from pipelines.inference.own import OwnHead
     from pipelines.inference.slab import Slab
 
 NO_SPLIT: Final = -1
@@ -66,7 +67,13 @@ def observations(plan: Epochs, times: Mapping[str, TimeArray]) -> tuple[Observat
 
 
 def reduce_rows(
-    finished: FinishedRows, slab: Slab, num_epochs: int, seen: Sequence[Observation], *, change: bool
+    finished: FinishedRows,
+    slab: Slab,
+    num_epochs: int,
+    seen: Sequence[Observation],
+    *,
+    change: bool,
+    own: Sequence[OwnHead] = (),
 ) -> dict[str, LayerArray]:
     """Returns the layers of finished rows by name, as `layers.LAYERS` lists them.
 
@@ -78,6 +85,7 @@ def reduce_rows(
         num_epochs: Number of epochs.
         seen: The used dates in time order.
         change: Whether change was asked; the change layers are left out otherwise.
+        own: The user's heads, whose classes follow those of land cover.
     """
     first = finished.top - slab.top
     rows = slice(first, first + finished.land_cover.shape[1])
@@ -97,8 +105,12 @@ def reduce_rows(
     if finished.novelty.shape[0]:
         percent = np.where(never, np.float32(NO_NOVELTY), np.rint(finished.novelty[0]))
         layers["novelty"] = percent.astype(np.uint8)
-    if finished.land_cover.shape[0]:
-        layers["land_cover_probability"] = np.where(never, np.float32(np.nan), finished.land_cover)
+    num_classes = finished.land_cover.shape[0] - sum(head.num_classes for head in own)
+    if num_classes:
+        layers["land_cover_probability"] = np.where(never, np.float32(np.nan), finished.land_cover[:num_classes])
+    for head in own:
+        planes_of_head = slice(num_classes, num_classes := num_classes + head.num_classes)
+        layers[head.layer] = np.where(never, np.float32(np.nan), finished.land_cover[planes_of_head])
     if change:
         layers |= change_layers(finished.change, counts, planes, seen)
     return layers

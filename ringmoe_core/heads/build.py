@@ -12,6 +12,7 @@ from ringmoe_core.heads.change_transformer import ChangeTransformerHead
 from ringmoe_core.heads.classification import ClassificationHead
 from ringmoe_core.heads.detection import DetectionHead
 from ringmoe_core.heads.height import HeightHead
+from ringmoe_core.heads.pixel import PixelHead
 from ringmoe_core.heads.pixel_series import PixelSeriesHead
 from ringmoe_core.heads.segmentation import SegmentationHead
 from ringmoe_core.heads.uper import UperHead
@@ -89,6 +90,14 @@ def _detection(config: HeadConfig, model: RingMoEConfig) -> nn.Module:
     )
 
 
+def _pixel(config: HeadConfig, model: RingMoEConfig) -> nn.Module:
+    statistics, hidden = config.option("statistics"), config.option("hidden")
+    assert isinstance(statistics, int), "checked by HeadConfig"
+    assert isinstance(hidden, int), "checked by HeadConfig"
+    maps = model.map_dim if config.option("maps") else 0
+    return PixelHead(maps, statistics, config.num_classes, hidden=hidden)
+
+
 def _pixel_series(config: HeadConfig, model: RingMoEConfig) -> nn.Module:
     channels = config.option("channels")
     assert isinstance(channels, dict), "checked by HeadConfig"
@@ -105,6 +114,7 @@ _BUILDERS: Mapping[str, Callable[[HeadConfig, RingMoEConfig], nn.Module]] = {
     "rotated": _detection,
     "change": _change,
     "height": _height,
+    "pixel": _pixel,
     "pixel_series": _pixel_series,
 }
 

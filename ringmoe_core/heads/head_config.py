@@ -21,15 +21,17 @@ OPTIONS: Final[Mapping[str, Mapping[str, OptionValue]]] = {
         "highest_m": 120.0,
         "fine": True,
     },
+    "pixel": {"maps": True, "statistics": 0, "hidden": 0},
     "pixel_series": {"channels": {}, "dim": 64, "depth": 2},
 }
 """Options of each kind and their defaults.
 
 pool: mean or attentive. multi_label: whether each class is judged by itself. decoder: uper or linear (segmentation),
-transformer, pyramid or linear (change); linear ones read the decoded maps. channels: inner width; of pixel_series, the
-bands of each modality, none for the model's own. fine: whether full-resolution features are joined. tower: convolutions
-of a branch. tokens: semantic tokens of a date. num_bins, lowest_m, highest_m: of heights. dim, depth: of the encoder of
-a series.
+transformer, pyramid or linear (change); linear ones read the decoded maps. channels: inner width; of pixel_series,
+the bands of each modality, none for the model's own. fine: whether full-resolution features are joined. tower:
+convolutions of a branch. tokens: semantic tokens of a date. maps: whether a pixel head reads decoded maps;
+statistics: how many of the pixel's series; hidden: width of its hidden layer, 0 for none. num_bins, lowest_m,
+highest_m: of heights. dim, depth: of the encoder of a series.
 """
 
 KINDS: Final[tuple[str, ...]] = tuple(OPTIONS)
