@@ -244,6 +244,23 @@ class ChangeConfig(_Frozen):
     min_area_px: int = Field(default=1, ge=1, description="Minimum mapping unit, pixels.")
 
 
+class OwnConfig(_Frozen):
+    """A product of the user's own classes, by a head that `ringmoe fit` made."""
+
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9-]*$", max_length=40, description="Lower-case letters, digits and -: names the product."
+    )
+    head: Path = Field(description="The head's file.")
+    min_confidence: int = Field(default=0, ge=0, le=100, description="Percent; less sure pixels get no class.")
+
+    @field_validator("name")
+    @classmethod
+    def _is_no_other_product(cls, value: str) -> str:
+        if value in PRODUCTS:
+            raise ValueError(f"must not be one of {list(PRODUCTS)}, got {value!r}; choose another name")
+        return value
+
+
 class RegionConfig(_Frozen):
     """A region: where, when, from which catalogues, which products, to which folder."""
 
@@ -258,7 +275,10 @@ class RegionConfig(_Frozen):
         default=None, description="A scene set of an earlier run (scenes.parquet): it answers and nothing is searched."
     )
     completeness: CompletenessConfig = CompletenessConfig()
-    products: tuple[Product, ...] = Field(default=PRODUCTS, min_length=1)
+    products: tuple[str, ...] = Field(
+        default=PRODUCTS, min_length=1, description="`land-cover`, `change`, and the names of `own`."
+    )
+    own: tuple[OwnConfig, ...] = Field(default=(), description="The user's own classes, each a product by its name.")
     output: Path = Field(description="Folder of the results, made where it is absent.")
     store: str | None = Field(
         default=None,
@@ -291,10 +311,32 @@ class RegionConfig(_Frozen):
 
     @field_validator("products")
     @classmethod
-    def _each_product_once(cls, value: tuple[Product, ...]) -> tuple[Product, ...]:
+    def _each_product_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) != len(value):
             raise ValueError(f"each product is named once, got {list(value)}; drop the repetition")
         return value
+
+    @model_validator(mode="after")
+    def _products_are_known(self) -> RegionConfig:
+        own = [entry.name for entry in self.own]
+        if len(set(own)) != len(own):
+            raise ValueError(f"own: each name is given once, got {own}; rename one")
+        for index, name in enumerate(self.products):
+            if name not in (*PRODUCTS, *own):
+                raise ValueError(
+                    f"products[{index}] must be one of {[*PRODUCTS, *own]}, got {name!r}; correct it, or add it to own"
+                )
+        return self
+
+    @property
+    def tasks(self) -> tuple[Product, ...]:
+        """The products that the weights themselves answer, in their fixed order."""
+        return tuple(name for name in PRODUCTS if name in self.products)
+
+    @property
+    def own_products(self) -> tuple[OwnConfig, ...]:
+        """The user's own classes that are asked for."""
+        return tuple(entry for entry in self.own if entry.name in self.products)
 
     @field_validator("store")
     @classmethod

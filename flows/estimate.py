@@ -156,7 +156,7 @@ def _estimate(
     effort, pixels = forecast.effort, grid.width * grid.height
     told = {stage: lessons.get(stage, Lesson()) for stage in raw}
     stages = {stage: raw[stage] * told[stage].factor for stage in raw}
-    products = pixels * sum(BYTES_OF_PRODUCT[name] for name in config.products)
+    products = pixels * sum(BYTES_OF_PRODUCT.get(name, BYTES_OF_PRODUCT["land-cover"]) for name in config.products)
     written = (effort.dates > 0) * (pixels * BYTES_OF_PREDICTION + products)
     return Estimate(
         scenes=effort.scenes,

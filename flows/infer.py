@@ -35,7 +35,8 @@ def infer(config: RegionConfig, cube: CubeRef, *, on_progress: OnProgress = igno
         weights_path(config.inference.weights),
         str(OutputPaths(root=config.output).predictions),
         options=inference_options(config),
-        tasks=config.products,
+        tasks=config.tasks,
+        own={entry.name: entry.head for entry in config.own_products},
         on_progress=tell,
     )
 

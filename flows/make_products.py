@@ -14,14 +14,14 @@ from flows.progress import OnProgress, ignore_progress
 from flows.run_report import ProductRow
 from pipelines.cube import open_cube
 from pipelines.inference import open_prediction
-from pipelines.product import change, land_cover
+from pipelines.product import change, land_cover, own_classes
 from pipelines.publish import ItemContext, SourceScene, publish_product
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from catalogs import SceneSet
-    from flows.config import Product, RegionConfig
+    from flows.config import RegionConfig
     from pipelines.cube import CubeRef
     from pipelines.inference import PredictionRef
 
@@ -69,7 +69,7 @@ def num_epochs(prediction: xr.Dataset) -> int:
     return len(epochs)
 
 
-def _make(config: RegionConfig, name: Product, prediction: xr.Dataset, context: ItemContext) -> ProductRow:
+def _make(config: RegionConfig, name: str, prediction: xr.Dataset, context: ItemContext) -> ProductRow:
     if name == "change" and num_epochs(prediction) < COMPARED_EPOCHS:
         reason = f"change needs {COMPARED_EPOCHS} epochs to compare, the cube holds {num_epochs(prediction)}"
         return ProductRow(name=name, state="not_made", reason=reason)
@@ -84,9 +84,13 @@ def _make(config: RegionConfig, name: Product, prediction: xr.Dataset, context: 
     )
 
 
-def _dataset(config: RegionConfig, name: Product, prediction: xr.Dataset) -> xr.Dataset:
+def _dataset(config: RegionConfig, name: str, prediction: xr.Dataset) -> xr.Dataset:
     if name == "land-cover":
         return land_cover(prediction, min_confidence=config.land_cover.min_confidence, max_novelty=config.max_novelty)
+    for entry in config.own_products:
+        if entry.name == name:
+            confidence = entry.min_confidence
+            return own_classes(prediction, name, min_confidence=confidence, max_novelty=config.max_novelty)
     settings = config.change
     threshold = settings.threshold if settings.threshold is not None else prediction.attrs["change_threshold"]
     return change(

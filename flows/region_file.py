@@ -100,6 +100,7 @@ def _absolute(config: RegionConfig, folder: Path) -> RegionConfig:
     inference = config.inference
     if "/" in inference.weights or inference.weights.endswith(".safetensors"):
         inference = inference.model_copy(update={"weights": str(resolve(inference.weights))})
+    own = tuple(entry.model_copy(update={"head": resolve(entry.head)}) for entry in config.own)
     scenes = None if config.scenes is None else resolve(config.scenes)
     completeness = config.completeness
     second = completeness.second_catalog
@@ -112,6 +113,7 @@ def _absolute(config: RegionConfig, folder: Path) -> RegionConfig:
         "sources": tuple(sources),
         "area": area,
         "inference": inference,
+        "own": own,
     }
     return config.model_copy(update=update)
 

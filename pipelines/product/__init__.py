@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pipelines.product.change_layers import change
     from pipelines.product.errors import ProductError
     from pipelines.product.landcover import land_cover
+    from pipelines.product.own import own_classes
     from pipelines.product.reasons import ProductReason
     from pipelines.product.score import Score
 
@@ -28,6 +29,7 @@ __all__ = [
     "f1",
     "land_cover",
     "overall_accuracy",
+    "own_classes",
 ]
 
 __getattr__, __dir__, _ = lazy.attach(
@@ -38,6 +40,7 @@ __getattr__, __dir__, _ = lazy.attach(
         "change_layers": ["change"],
         "errors": ["ProductError"],
         "landcover": ["land_cover"],
+        "own": ["own_classes"],
         "reasons": ["ProductReason"],
         "score": ["Score"],
     },
