@@ -103,6 +103,14 @@ def test_an_azimuth_flip_reverses_rows_and_negates_cross_polarised_channels():
     np.testing.assert_allclose(after, np.outer(signs.ravel(), signs.ravel()) * before, rtol=1e-4, atol=1e-7)
 
 
+def test_an_azimuth_flip_is_that_of_the_simulator():
+    from pipelines.simulate.slc.scene import flip_azimuth as flip_scattering
+
+    given = scattering(np.random.default_rng(5))
+    flipped = flip_azimuth(chip(complex_channels(given), "sar_l1")).series["sar_l1"].pixels
+    np.testing.assert_allclose(physical_values(flipped, "sar_l1"), flip_scattering(given), rtol=1e-5, atol=1e-7)
+
+
 def test_physical_values_undo_the_conventions():
     random = np.random.default_rng(2)
     valid = np.ones((5, 5), bool)

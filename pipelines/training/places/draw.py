@@ -131,8 +131,8 @@ def _around_split(
         series[lost] = replace(series[lost], valid=np.zeros_like(series[lost].valid))
     targets = _targets(place, corner, size)
     if "change" in targets:
-        planes = (np.asarray(targets[name]) for name in ("land_cover", "change", "change_epoch"))
-        targets["land_cover"], targets["change"] = targets_at(*planes, epochs, split)  # type: ignore[arg-type]
+        land_cover, change, first = (np.asarray(targets[name]) for name in ("land_cover", "change", "change_epoch"))
+        targets["land_cover"], targets["change"] = targets_at(land_cover, change, first, epochs, split)
     return Chip(
         place=place.id, row=corner[0], col=corner[1], size=size, series=series, targets=targets, gsd_m=place.gsd_m,
         nodata=nodata, split=split, epochs=tuple(int(epoch) for epoch in padded),

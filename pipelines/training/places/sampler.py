@@ -181,9 +181,9 @@ class PlaceSampler:
 
     def kind_of(self, index: int) -> Kind:
         """Returns the kind of a batch."""
-        names, odds = zip(*self.kinds.items(), strict=True)
+        kinds = self.kinds
         random = np.random.default_rng((self.seed, _KIND_STREAM, index))
-        return names[int(random.choice(len(names), p=odds))]
+        return list(kinds)[int(random.choice(len(kinds), p=list(kinds.values())))]
 
     def batch(self, index: int, rows: range | None = None) -> ChipBatch:
         """Returns batch number `index`, or some of its rows.
