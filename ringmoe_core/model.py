@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ringmoe_core.config import RingMoEConfig
     from ringmoe_core.features import Features
+    from ringmoe_core.hidden_tokens import HiddenTokens
     from ringmoe_core.series import Series
 
 
@@ -48,13 +49,17 @@ class RingMoE(nn.Module):
             self.to_empty(device="cpu")
             initialise(self, seed, style=config.style)
 
-    def encode(self, series: Mapping[str, Series]) -> Features:
+    def encode(self, series: Mapping[str, Series], hidden: HiddenTokens | None = None) -> Features:
         """Features of every image, given by modality; each image's depend on that image alone.
+
+        Args:
+            series: images by modality.
+            hidden: patches that masked pre-training has a learned token stand for.
 
         Raises:
             ValueError: the series do not fit each other or the configuration.
         """
-        features: Features = self.encoder(series)
+        features: Features = self.encoder(series, hidden)
         return features
 
     def fuse(self, features: Features, membership_BGT: Tensor) -> FusedPyramid:
