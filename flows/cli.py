@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
+from flows.calibrate_command import calibrate
 from flows.catalog_command import catalog
 from flows.distil_command import distil
 from flows.inspect_command import inspect
@@ -38,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (models, routing, prune, distil, inspect, catalog, torture):
+for command in (models, routing, prune, distil, calibrate, inspect, catalog, torture):
     app.command()(command)
 app.add_typer(store, name="store")
 

@@ -5,13 +5,15 @@ Three parts, the largest of which counts:
 - **rules**: images of a platform, a set of bands, a time of the year or a pixel size that the weights never met; the
   share of a pixel's valid observations that are such, percent;
 - **radiometry**: the share of a cell's valid values that lie outside the range of the training's normalised input;
-- **features**: the squared Mahalanobis distance of a cell's fused features to the training's, d^2 = (f - m)' S^-1
-  (f - m) for the nearest mean m under one covariance S (Lee, Lee, Lee and Shin, NeurIPS 2018, section 2.1).
+- **features**: the squared Mahalanobis distance of a cell to the training's, d^2 = (f - m)' S^-1 (f - m) for the
+  nearest mean m under one covariance S (Lee, Lee, Lee and Shin, NeurIPS 2018, section 2.1). f holds the fused features
+  and, of each channel, mean and spread of the input over the cell: a network may map what it never met onto what it
+  knows, and then only its input tells.
 
 The last two are turned into percentiles of regions that were held out, and so is the larger of them: of cells like the
 training's, about 100 - p percent score above p. All of it depends on a window of the lattice alone.
 
-Legend: B places, T images, C channels, H, W pixels, h, w cells, D features, M means.
+Legend: B places, T images, C channels, H, W pixels, h, w cells, D numbers that describe a cell, M means.
 """
 
 from __future__ import annotations
@@ -36,6 +38,9 @@ NUM_SEASONS: Final = 12
 
 GSD_FACTOR: Final = 1.5
 """Pixels up to so many times larger or smaller than the training's are its own size still."""
+
+COUNTS: Final = (1, 2, 3, 5, 9)
+"""Least number of observations of each row of `feature_quantiles`."""
 
 PERCENT: Final = 100.0
 
@@ -76,9 +81,11 @@ class Novelty:
     """Least and greatest ordinary value of each channel of a modality, (channel, 2), normalised units."""
 
     feature_quantiles: FloatArray
+    """Of held-out cells' distances at equal steps from 0 to 1, a row each of `COUNTS` observations: few spread more."""
+
     radiometry_quantiles: FloatArray
     larger_quantiles: FloatArray
-    """Of held-out cells at equal steps from 0 to 1: the distances, the shares, the larger of both percentiles."""
+    """Likewise of the shares, and of the larger of both percentiles, of all cells."""
 
     def familiar_images(self, platforms: tuple[str, ...], gsd_m: float) -> BoolArray:
         """Returns whether each image's platform and pixel size are known, (image,); '' tells nothing and passes.
@@ -109,16 +116,20 @@ class Novelty:
     def cells(self, fused: FusedPyramid, series: Mapping[str, Series]) -> FloatArray:
         """Returns the percentile (B, h, w) of cells by radiometry and features; 0 where nothing is observed."""
         larger = np.maximum(
-            percentile(self.distances(fused), self.feature_quantiles),
+            self.feature_percentile(fused, self.distances(fused, series)),
             percentile(self.outside_share(fused, series), self.radiometry_quantiles),
         )
         observed = observed_cells(fused, self.level)
         return np.where(observed, percentile(larger, self.larger_quantiles), np.float32(0))
 
-    def distances(self, fused: FusedPyramid) -> FloatArray:
+    def feature_percentile(self, fused: FusedPyramid, distances: FloatArray) -> FloatArray:
+        """Returns the percentile (B, h, w) of distances among cells of about as many observations."""
+        return percentile_by_count(distances, observations(fused, self.level), self.feature_quantiles)
+
+    def distances(self, fused: FusedPyramid, series: Mapping[str, Series]) -> FloatArray:
         """Returns the squared distance (B, h, w) of cells to the nearest mean."""
-        cells_BhwD = fused.levels[self.level].detach().float().permute(0, 2, 3, 1).numpy()
-        return distance(cells_BhwD, self.means_MD, self.whitening_DD)
+        channels = {name: len(ends) for name, ends in self.envelope.items()}
+        return distance(describe(fused, series, self.level, channels), self.means_MD, self.whitening_DD)
 
     def outside_share(self, fused: FusedPyramid, series: Mapping[str, Series]) -> FloatArray:
         """Returns the share (B, h, w) of a cell's valid values outside the envelope, 0 to 1."""
@@ -154,6 +165,41 @@ def season(day: FloatArray) -> npt.NDArray[np.int64]:
 def family(platform: str) -> str:
     """Returns the satellites' common name: `Sentinel-2A` is of `sentinel-2`; names without a unit are themselves."""
     return re.sub(r"(?<=\d)[a-z]$", "", platform.strip().lower().replace("_", "-"))
+
+
+def describe(fused: FusedPyramid, series: Mapping[str, Series], level: int, channels: Mapping[str, int]) -> FloatArray:
+    """Returns what cells are told apart by (B, h, w, D): fused features, then mean and spread of every channel.
+
+    Args:
+        fused: Of the group of all images.
+        series: The input by modality; one may be absent.
+        level: Whose cells.
+        channels: How many each modality has; modalities by name. A channel without a valid value has 0 and 0.
+    """
+    features = fused.levels[level].detach().float().permute(0, 2, 3, 1).numpy()
+    num, *grid = features.shape[:3]
+    parts = [features]
+    for name, count in sorted(channels.items()):
+        if name in series:
+            parts.extend(_mean_and_spread(series[name], (grid[0], grid[1])))
+        else:
+            parts.append(np.zeros((num, *grid, 2 * count), dtype=np.float32))
+    return np.concatenate(parts, axis=-1)
+
+
+def _mean_and_spread(part: Series, grid: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of the valid values of a cell over pixels and dates, (B, h, w, C) each."""
+    counted = part.valid_BTHW.numpy()[:, :, None] & part.present_BTC.numpy()[..., None, None]
+    values = np.where(counted, part.pixels_BTCHW.numpy(), np.float32(0))
+    num, _, channels, height, width = values.shape
+    sums = [
+        _by_cell(moment.sum(axis=1, dtype=np.float32).reshape(-1, height, width), grid).reshape(num, channels, *grid)
+        for moment in (counted, values, values**2)
+    ]
+    count = np.maximum(sums[0], 1)
+    mean = sums[1] / count
+    spread = np.sqrt(np.maximum(sums[2] / count - mean**2, 0))
+    return np.moveaxis(mean, 1, -1).astype(np.float32), np.moveaxis(spread, 1, -1).astype(np.float32)
 
 
 def distance(cells: FloatArray, means_MD: FloatArray, whitening_DD: FloatArray) -> FloatArray:
@@ -193,6 +239,29 @@ def observed_cells(fused: FusedPyramid, level: int) -> BoolArray:
     grid = (int(fused.levels[level].shape[-2]), int(fused.levels[level].shape[-1]))
     count = fused.count_NHW.detach().numpy()[:, :height, :width]
     return _by_cell(count, grid) > 0
+
+
+def observations(fused: FusedPyramid, level: int) -> FloatArray:
+    """Returns the mean number of valid observations of a cell's observed pixels, (B, h, w)."""
+    height, width = fused.size
+    grid = (int(fused.levels[level].shape[-2]), int(fused.levels[level].shape[-1]))
+    count = fused.count_NHW.detach().numpy()[:, :height, :width]
+    return np.asarray(_by_cell(count, grid) / np.maximum(_by_cell(count > 0, grid), 1), dtype=np.float32)
+
+
+def percentile_by_count(values: FloatArray, counts: FloatArray, quantiles: FloatArray) -> FloatArray:
+    """Returns percentiles by the row of quantiles that belongs to each value's count; see `percentile`."""
+    row = count_row(counts)
+    told = np.empty(values.shape, dtype=np.float32)
+    for index, one in enumerate(quantiles):
+        chosen = row == index
+        told[chosen] = percentile(values[chosen], one)
+    return told
+
+
+def count_row(counts: FloatArray) -> npt.NDArray[np.int64]:
+    """Returns which of `COUNTS` a number of observations is nearest below, as an index."""
+    return np.searchsorted(np.array(COUNTS[1:]) - 0.5, counts, side="right").astype(np.int64)
 
 
 def percentile(values: FloatArray, quantiles: FloatArray) -> FloatArray:

@@ -10,6 +10,7 @@ from flows.cli import app
 
 FROZEN = {
     "ringmoe": ["--help", "--version"],
+    "calibrate": ["--help", "--out", "--regions", "--seed", "--statistics", "--unseen", "--workers", "WEIGHTS"],
     "catalog": [
         "--bands",
         "--checksums",
