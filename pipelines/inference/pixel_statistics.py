@@ -100,5 +100,5 @@ def _spread(values: FloatArray, count: np.ndarray[tuple[int, ...], np.dtype[np.i
     seen = np.isfinite(values)
     least = np.maximum(count, 1)
     mean = np.where(seen, values, 0).sum(axis=0) / least
-    square = np.where(seen, (values - mean) ** 2, 0).sum(axis=0) / least
+    square = np.asarray(np.where(seen, (values - mean) ** 2, 0).sum(axis=0) / least)
     return np.asarray(np.where(count > 0, np.sqrt(square), np.nan), dtype=np.float32)

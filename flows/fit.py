@@ -1,0 +1,183 @@
+"""Teaches a head a user's own classes over a region's cube, and says what it is worth."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from flows.area import target_grid
+from flows.fit_cube import region_cube
+from flows.fit_head import HeadNote, save_own_head
+from flows.fit_options import METRES_A_KM
+from flows.fit_report import FitReport
+from flows.fit_samples import lay
+from flows.infer import inference_options
+from flows.progress import OnProgress, ignore_progress
+from flows.weights import weights_path
+from pipelines.inference.own_features import features_at
+from pipelines.inference.prediction import open_groups, plan_job, trained_model
+from pipelines.training.own_labels.design import FOREST, HEAD, evaluate, simple_learners
+from pipelines.training.own_labels.folds import spatial_folds
+from pipelines.training.own_labels.label_file import read_labels
+from pipelines.training.own_labels.label_pixels import label_pixels
+from pipelines.training.own_labels.learner import on_columns
+from pipelines.training.own_labels.pixel_learner import fit_pixel_head, pixel_learner
+from ringmoe_core import load_checkpoint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flows.config import RegionConfig
+    from flows.fit_cube import FittedCube
+    from flows.fit_options import Features, FitOptions
+    from flows.fit_samples import Laid
+    from pipelines.inference.own_features import PixelFeatures
+    from pipelines.training.own_labels.design import Design
+    from pipelines.training.own_labels.label_pixels import LabelPixels
+    from ringmoe_core import LoadedModel
+
+
+def fit_region(
+    config: RegionConfig, options: FitOptions, *, on_progress: OnProgress = ignore_progress
+) -> tuple[FitReport, Path]:
+    """Returns the report of a fit, and the path of the head that it wrote.
+
+    Args:
+        config: The region; its weights are the backbone, which stays as it is.
+        options: Labels and how they are learnt.
+        on_progress: Told how far each stage is.
+
+    Raises:
+        LabelError: The labels break a rule.
+        ConfigError: The weights are not there.
+        CubeError: The cube cannot be built or opened.
+    """
+    grid = target_grid(config.area, config.resolution)
+    weights = weights_path(config.inference.weights)
+    labels = read_labels(options.labels, options.column, epsg=grid.epsg, layer=options.layer)
+    pixels = label_pixels(labels, grid, pixels_per_label=options.pixels_per_label, seed=options.seed)
+    cube = region_cube(config, on_progress=on_progress)
+    loaded = load_checkpoint(weights)
+    features = region_features(config, cube, loaded, weights, pixels, on_progress=on_progress)
+    laid = lay(pixels, features, grid, options, before=labels.skipped)
+    design = _design(laid, options, on_progress)
+    out = options.out or config.output / "heads" / f"{_plain(options.column)}.safetensors"
+    note = _learnt(laid, design, options, loaded, out)
+    facts = {
+        "region": config.name,
+        "cube": f"{cube.ref.uri} @ {cube.ref.snapshot}" + ("" if cube.found else ", built by this fit"),
+        "weights": f"{config.inference.weights}, SHA-256 {loaded.sha256}",
+        "seed": str(options.seed),
+        "software": f"ringmoe-datacube {version('ringmoe-datacube')}",
+    }
+    return _report(options, laid, design, note, facts), out
+
+
+def region_features(
+    config: RegionConfig,
+    cube: FittedCube,
+    loaded: LoadedModel,
+    weights: Path,
+    pixels: LabelPixels,
+    *,
+    on_progress: OnProgress = ignore_progress,
+) -> PixelFeatures:
+    """Returns the features of labelled pixels, as a map of the region would read them."""
+    trained = trained_model(loaded, weights)
+    job = plan_job(open_groups(cube.ref), trained, inference_options(config), ("land-cover",))
+    return features_at(
+        job,
+        trained.model,
+        pixels.row,
+        pixels.col,
+        on_windows=lambda done, total: on_progress("features", done, total),
+    )
+
+
+def columns_of(features: Features, num_maps: int) -> tuple[slice, int]:
+    """Returns which columns of the features a head reads, and how many of those are maps."""
+    if features == "maps":
+        return slice(0, num_maps), num_maps
+    if features == "statistics":
+        return slice(num_maps, None), 0
+    return slice(None), num_maps
+
+
+def _design(laid: Laid, options: FitOptions, on_progress: OnProgress) -> Design:
+    samples = laid.samples
+    side = None if options.block_km is None else options.block_km * METRES_A_KM
+    folds = spatial_folds(
+        samples.x, samples.y, samples.label, laid.unit, side=side, num_folds=options.folds, seed=options.seed
+    )
+    columns, num_maps = columns_of(options.features, laid.num_maps)
+    head = pixel_learner(columns, num_maps, hidden=options.hidden, seed=options.seed)
+    statistics = slice(laid.num_maps, None)
+    simple = {name: on_columns(learner, statistics) for name, learner in simple_learners(options.seed).items()}
+    return evaluate(
+        samples,
+        folds,
+        {HEAD: head, **simple},
+        laid.class_names,
+        name="Spatial folds",
+        buffer=options.buffer_m,
+        seed=options.seed,
+        on_fold=lambda method, done, total: on_progress(f"folds of {method}", done, total),
+    )
+
+
+def _learnt(laid: Laid, design: Design, options: FitOptions, loaded: LoadedModel, out: Path) -> HeadNote:
+    """Teaches the head all samples and writes it."""
+    columns, num_maps = columns_of(options.features, laid.num_maps)
+    views = laid.samples.views
+    head = fit_pixel_head(
+        views.features[:, columns],
+        laid.samples.label[views.sample],
+        views.weight,
+        len(laid.class_names),
+        num_maps=num_maps,
+        hidden=options.hidden,
+        seed=options.seed,
+    )
+    score = design.scores[HEAD].overall
+    provenance = (
+        f"ringmoe fit, column {options.column} of {options.labels.name}, {views.num_samples} pixels, seed "
+        f"{options.seed}; overall accuracy {score.value:.3f} ({score.low:.3f} to {score.high:.3f}) over "
+        f"{design.folds.num_folds} folds of {design.folds.kind}"
+    )
+    return save_own_head(
+        head,
+        out,
+        task=_plain(options.column),
+        class_names=laid.class_names,
+        temperature=design.temperature,
+        backbone=loaded,
+        provenance=provenance,
+    )
+
+
+def _report(options: FitOptions, laid: Laid, design: Design, note: HeadNote, facts: dict[str, str]) -> FitReport:
+    notes = []
+    if FOREST not in design.scores:
+        notes.append("no random forest was grown: scikit-learn is not installed (extra `demo`)")
+    counts = [int((laid.samples.label == index).sum()) for index in range(len(laid.class_names))]
+    return FitReport(
+        title=f"Own classes: {options.column}",
+        source=str(options.labels),
+        column=options.column,
+        class_names=laid.class_names,
+        counts=tuple(counts),
+        sample="pixels",
+        skipped=laid.skipped,
+        left_out=laid.left_out,
+        designs=(design,),
+        places=(laid.samples.x, laid.samples.y),
+        head=note.to_dict(),
+        notes=tuple(notes),
+        facts=facts,
+    )
+
+
+def _plain(column: str) -> str:
+    """A column's name as that of a file and a product."""
+    letters = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in column.lower())
+    return letters.strip("-") or "own"
