@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ringmoe_core.heads.detections import canonical_angle
 
-_NEAR: Final = 1e-9
-"""Share of a box's size within which edges count as lying on each other: far above rounding in float64."""
+_NEAR: Final = 1e-12
+"""Share of a box's size within which edges count as lying on each other: above rounding in float64."""
 
 _PAIRS_AT_ONCE: Final = 1 << 17
 """Pairs clipped at a time: about 100 MB in float64."""
@@ -70,8 +70,8 @@ def _paired_iou(first_P5: Tensor, second_P5: Tensor) -> Tensor:
     origin = torch.nn.functional.pad(first_P5[:, :2], (0, 3))  # near the origin, where float64 is finest
     first_P42, second_P42 = rotated_corners(first_P5 - origin), rotated_corners(second_P5 - origin)
     near_P = _NEAR * torch.maximum(first_P5[:, 2:4].amax(1), second_P5[:, 2:4].amax(1))
-    # an edge that both share is counted once: the first box's edges may touch the second, not the other way round
-    twice_P = _inner_edges(first_P42, second_P42, near_P) + _inner_edges(second_P42, first_P42, -near_P)
+    twice_P = _inner_edges(first_P42, second_P42, near_P, shared=True)
+    twice_P = twice_P + _inner_edges(second_P42, first_P42, near_P, shared=False)
     shared_P = (twice_P / 2).clamp(min=0)
     first_area_P, second_area_P = first_P5[:, 2] * first_P5[:, 3], second_P5[:, 2] * second_P5[:, 3]
     shared_P = torch.minimum(shared_P, torch.minimum(first_area_P, second_area_P))
@@ -79,21 +79,31 @@ def _paired_iou(first_P5: Tensor, second_P5: Tensor) -> Tensor:
     return torch.where(union_P > 0, shared_P / union_P.clamp(min=torch.finfo(union_P.dtype).tiny), 0.0)
 
 
-def _inner_edges(edges_P42: Tensor, within_P42: Tensor, slack_P: Tensor) -> Tensor:
+def _inner_edges(edges_P42: Tensor, within_P42: Tensor, near_P: Tensor, *, shared: bool) -> Tensor:
     """Twice the area (P,) that the parts of a box's edges inside another box contribute to the intersection.
 
     Green's theorem: the area of the intersection is half the sum of x dy - y dx along its outline, which is made of
-    edges of either box clipped to the other (Cyrus and Beck 1978, doi 10.1016/0097-8493(78)90021-3).
+    edges of either box clipped to the other (Cyrus and Beck 1978, doi 10.1016/0097-8493(78)90021-3). An edge that lies
+    on one of the other box's is part of the outline if both run the same way, and counted for one of the two boxes; if
+    they run against each other the boxes only touch.
+
+    Args:
+        edges_P42: corners of the boxes whose edges are followed.
+        within_P42: corners of the boxes that they are clipped to.
+        near_P: distance within which edges lie on each other.
+        shared: whether edges on an edge of the same direction are counted.
     """
     start, end = edges_P42, torch.roll(edges_P42, -1, dims=1)
     corner = within_P42
     along = torch.roll(within_P42, -1, dims=1) - corner
-    length = along.norm(dim=-1, keepdim=True).clamp(min=torch.finfo(along.dtype).tiny)
-    inward = torch.stack([-along[..., 1], along[..., 0]], dim=-1) / length
+    along = along / along.norm(dim=-1, keepdim=True).clamp(min=torch.finfo(along.dtype).tiny)
+    inward = torch.stack([-along[..., 1], along[..., 0]], dim=-1)
     # (P, edge, half plane): distance of both ends of an edge to each side of the other box, positive inside
+    same_way = torch.einsum("pex,phx->peh", end - start, along) > 0
+    slack = torch.where(same_way & shared, near_P[:, None, None], -near_P[:, None, None])
     offset = (inward * corner).sum(-1)[:, None]
-    first = torch.einsum("pex,phx->peh", start, inward) - offset + slack_P[:, None, None]
-    last = torch.einsum("pex,phx->peh", end, inward) - offset + slack_P[:, None, None]
+    first = torch.einsum("pex,phx->peh", start, inward) - offset + slack
+    last = torch.einsum("pex,phx->peh", end, inward) - offset + slack
     crossing = first / torch.where(first == last, torch.ones_like(first), first - last)
     enters = torch.where((first < 0) & (last >= 0), crossing, 0.0).amax(-1)
     leaves = torch.where((first >= 0) & (last < 0), crossing, 1.0).amin(-1)
