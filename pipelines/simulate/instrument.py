@@ -37,14 +37,15 @@ def observe_bands(
     seen = {}
     for row, band in enumerate(BANDS):
         gsd = BAND_GSD[band]
-        plane = _spread(reflectance[row], POINT_SPREAD_PX[gsd], shift_px)
-        plane = _block_mean(plane, gsd // 10)
+        plane = spread(reflectance[row], POINT_SPREAD_PX[gsd], shift_px)
+        plane = block_mean(plane, gsd // 10)
         noise = rng.standard_normal(plane.shape, dtype=np.float32)
         seen[band] = plane + noise * (plane / np.float32(SIGNAL_TO_NOISE) + np.float32(NOISE_FLOOR))
     return seen
 
 
-def _spread(plane: FloatArray, sigma_px: float, shift_px: tuple[float, float]) -> FloatArray:
+def spread(plane: FloatArray, sigma_px: float, shift_px: tuple[float, float]) -> FloatArray:
+    """Returns the plane (y, x) blurred by a Gaussian of `sigma_px`, its content moved right and down by (x, y)."""
     shift_x, shift_y = shift_px
     radius = int(np.ceil(2.2 * sigma_px + 1.0))
     kernel_x = gaussian_kernel(sigma_px, shift_x, radius=radius)
@@ -53,7 +54,7 @@ def _spread(plane: FloatArray, sigma_px: float, shift_px: tuple[float, float]) -
     return np.asarray(ndimage.correlate1d(out, kernel_y[::-1], axis=0, mode="nearest"), dtype=np.float32)
 
 
-def _block_mean(plane: FloatArray, factor: int) -> FloatArray:
+def block_mean(plane: FloatArray, factor: int) -> FloatArray:
     """Returns means over blocks; the last row and column of blocks repeat the edge where the size is no multiple."""
     if factor == 1:
         return plane
@@ -65,7 +66,7 @@ def _block_mean(plane: FloatArray, factor: int) -> FloatArray:
 
 def at_20m(bands: dict[str, FloatArray]) -> dict[str, FloatArray]:
     """Returns the 10 m and 20 m bands at 20 m, for the scene classification."""
-    return {band: _block_mean(plane, 20 // BAND_GSD[band]) for band, plane in bands.items() if BAND_GSD[band] <= 20}  # noqa: PLR2004
+    return {band: block_mean(plane, 20 // BAND_GSD[band]) for band, plane in bands.items() if BAND_GSD[band] <= 20}  # noqa: PLR2004
 
 
 def to_counts(reflectance: FloatArray, missing: NDArray[np.bool_], *, offset_left: bool) -> CountArray:
@@ -87,4 +88,4 @@ def missing_at(missing: NDArray[np.bool_], gsd: int) -> NDArray[np.bool_]:
     factor = gsd // 10
     if factor == 1:
         return missing
-    return np.asarray(_block_mean(missing.astype(np.float32), factor) > 0, dtype=bool)
+    return np.asarray(block_mean(missing.astype(np.float32), factor) > 0, dtype=bool)

@@ -99,12 +99,13 @@ def make_quad_ground(seed: int, shape: tuple[int, int], incidence_deg: float, *,
     twin = np.isin(landscape.land_cover, TWINS)
     spread = np.where(twin, np.float32(TWIN_SPREAD_DB), _column("spread_db", cover))
     grain = np.where(twin, np.float32(TWIN_GRAIN_DB), _column("grain_db", cover))
-    parcel = rng.standard_normal(cover.parcel_draw.shape[1], dtype=np.float32)[cover.parcel]
+    num_parcels = cover.parcel_draw.shape[1]
+    parcel: FloatArray = rng.standard_normal((num_parcels,), dtype=np.float32)[cover.parcel]
     level = spread * parcel + grain * gaussian_field(rng, shape, 0.7)
     gains = np.stack([np.exp(np.float32(SHARE_SPREAD) * gaussian_field(rng, shape, 0.8)) for _ in range(2)])
     turn = np.float32(ORIENTATION_SD_DEG) * cover.parcel_draw[PARCEL_DRAWS.index("bright")][cover.parcel]
     order = np.where(twin, np.float32(TWIN_TEXTURE_ORDER), _column("texture_order", cover))
-    columns = np.arange(shape[1]) - (shape[1] - 1) / 2.0
+    columns = np.arange(shape[1], dtype=np.float64) - (shape[1] - 1) / 2.0
     return QuadGround(
         cover=cover,
         incidence_deg=incidence_deg + SWATH_DEG_PER_PX * columns,
@@ -130,7 +131,7 @@ def _texture(rng: np.random.Generator, order: FloatArray) -> FloatArray:
 
 
 def covariance_at(ground: QuadGround, *, day: float, soil_moisture: float) -> NDArray[np.float64]:
-    """Returns the covariance (y, x, 3, 3) of a date before the sensor's resolution, calibrated: trace is span as sigma0.
+    """Returns the covariance (y, x, 3, 3) of a date before the sensor's resolution; its trace is the span as sigma0.
 
     Args:
         ground: The scene's ground.

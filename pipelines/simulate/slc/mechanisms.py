@@ -8,10 +8,10 @@ Sources:
 
 - Freeman and Durden 1998, A three-component scattering model for polarimetric SAR data, doi:10.1109/36.673687: Bragg
   surface, dihedral of two dielectric planes, cloud of randomly oriented thin dipoles.
-- Hajnsek, Pottier and Cloude 2003, Inversion of surface parameters from polarimetric SAR, doi:10.1109/TGRS.2003.810702:
-  the extended Bragg model, whose roughness depolarises.
-- Yamaguchi et al. 2005, Four-component scattering model, doi:10.1109/TGRS.2005.852084: dipoles about the vertical or the
-  horizontal.
+- Hajnsek, Pottier and Cloude 2003, Inversion of surface parameters from polarimetric SAR,
+  doi:10.1109/TGRS.2003.810702: the extended Bragg model, whose roughness depolarises.
+- Yamaguchi et al. 2005, Four-component scattering model, doi:10.1109/TGRS.2005.852084: dipoles about the vertical or
+  the horizontal.
 - Lee and Ainsworth 2011, doi:10.1109/TGRS.2010.2053934: rotation of a coherency matrix about the line of sight.
 """
 

@@ -43,7 +43,7 @@ class SimulatedSlc:
     """(time, 4, y, x) in the order HH, HV, VH, VV; |S|^2 is sigma0 plus noise. HV and VH differ by noise alone."""
 
     covariance: NDArray[np.complex64] = field(repr=False)
-    """Truth (time, 3, 3, y, x) of (S_HH, sqrt(2) S_HV, S_VV) at the sensor's resolution, texture of mean 1, no noise."""
+    """Truth (time, 3, 3, y, x) of (S_HH, sqrt(2) S_HV, S_VV) at the sensor's resolution, texture 1, no noise."""
 
     sample_covariance: NDArray[np.complex64] | None = field(repr=False)
     """Mean over `spec.looks` looks, as `covariance` but measured: textured, with noise, HV the mean of HV and VH, which

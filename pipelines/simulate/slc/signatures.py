@@ -12,8 +12,8 @@ bounce and of volume are of the span, the surface has the rest. Sources:
 - roughness: Hajnsek et al. 2003, doi:10.1109/TGRS.2003.810702 (beta below 30 degrees on smooth, to 60 on tilled soil);
 - permittivity: Hallikainen et al. 1985, doi:10.1109/TGRS.1985.289497 (soil, 3 dry to 30 saturated), Meissner and Wentz
   2004 (fresh water some 65 real at 5.4 GHz), ITU-R P.2040 (concrete 5 to 6, brick 4);
-- texture: order nu of K-distributed power at this resolution (Jao 1984; Oliver and Quegan 1998, chapter 5: fields 20 and
-  more, woods 5 to 15, towns 1 to 2);
+- texture: order nu of K-distributed power at this resolution (Jao 1984; Oliver and Quegan 1998, chapter 5: fields
+  20 and more, woods 5 to 15, towns 1 to 2);
 - coherence time: Jacob et al. 2020, doi:10.1109/JSTARS.2020.2974791 (Sentinel-1 at 12 days: towns 0.7 to 0.9, bare
   soil 0.5, grass and crops 0.2 to 0.4, forest 0.1, water none), as exp(-days / time).
 
@@ -23,10 +23,12 @@ The values are approximate: chosen within the ranges that the sources report, no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pipelines.simulate.kinds import KIND_NAMES
-from pipelines.simulate.slc.mechanisms import VolumeShape
+
+if TYPE_CHECKING:
+    from pipelines.simulate.slc.mechanisms import VolumeShape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Fully developed polarimetric speckle of a given covariance, with the resolution of a focused radar image.
 
-The impulse response is that of a processor that weights 80 % of the sampled band by a Hamming window of coefficient 0.75
-(Sentinel-1 product definition S1-RS-MDA-52-7440: 0.70 to 0.75; ESA and CSA products are sampled 1.1 to 1.5 times as
-finely as they resolve). Neighbouring pixels are therefore correlated, as in a real single-look image.
+The impulse response is that of a processor that weights 80 % of the sampled band by a Hamming window of coefficient
+0.75 (Sentinel-1 product definition S1-RS-MDA-52-7440: 0.70 to 0.75; ESA and CSA products are sampled 1.1 to 1.5
+times as finely as they resolve). Neighbouring pixels are therefore correlated, as in a real single-look image.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class Canvas:
     def _paint(self, window: tuple[slice, slice], inner: tuple[slice, slice], drawn: Stamp, number: int) -> None:
         solid = self.seen[number].solid
         above = drawn.mask[inner] & (drawn.top_m[inner] > self.top_m[window])
-        down, right = np.gradient(drawn.top_m) if min(drawn.top_m.shape) > 1 else (drawn.top_m * 0, drawn.top_m * 0)
+        down, right = (np.asarray(np.gradient(drawn.top_m, axis=axis), dtype=np.float32) for axis in (0, 1))
         slopes = (np.float32(self.frame.scale) * right[inner], np.float32(self.frame.scale) * down[inner])
         for target, values in (
             (self.top_m, drawn.top_m[inner]),
@@ -98,4 +98,5 @@ class Canvas:
     def is_tree(self) -> NDArray[np.bool_]:
         """Returns where the top is a crown (y, x), which lets some light through."""
         names = ("broadleaf", "needleleaf", "autumn_leaf")
-        return np.isin(self.material, [material_index(name) for name in names]) & (self.owner != GROUND)
+        crowns = np.isin(self.material, [material_index(name) for name in names])
+        return np.asarray(crowns & (self.owner != GROUND), dtype=bool)

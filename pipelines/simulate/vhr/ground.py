@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -109,12 +110,12 @@ class Ground:
         return np.asarray((np.abs(u) <= length_m / 2) & (np.abs(v) <= width_m / 2), dtype=bool)
 
     def distance_to(self, points: NDArray[np.float64]) -> tuple[FloatArray, FloatArray]:
-        """Returns the distance (y, x) to a line of points (n, 2) in metres, and how far along the line its foot lies."""
+        """Returns the distance (y, x) to a line of points (n, 2) in metres, and how far along it the foot lies."""
         x, y = self.frame.metres()
         best = np.full((self.frame.fine, self.frame.fine), np.inf, dtype=np.float32)
         place = np.zeros_like(best)
         start = 0.0
-        for first, second in zip(points[:-1], points[1:], strict=True):
+        for first, second in pairwise(points):
             step = second - first
             length = float(np.hypot(*step))
             if length == 0:

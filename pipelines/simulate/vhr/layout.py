@@ -57,7 +57,7 @@ class Site:
 
     def patches(self, materials: dict[str, float], longest_m: float, *, where: BoolArray | None = None) -> None:
         """Paints blobs of materials over shares of the area, each with its own brightness."""
-        field = self.field(longest_m)
+        field = self.field(longest_m, exponent=3.7)
         edges = np.quantile(field, np.cumsum([0.0, *materials.values()]).clip(0.0, 1.0))
         for (name, _), low, high in zip(materials.items(), edges[:-1], edges[1:], strict=True):
             mask = (field >= low) & (field < high)
@@ -110,30 +110,47 @@ class Site:
             return False
         self.reserve(box)
         material = draw_material(self.rng, HALL_ROOFS if hall else HOUSE_ROOFS)
-        height = self.rng.uniform(6.0, 15.0) if hall else self.rng.choice([4.5, 6.5, 8.5, 11.0]) + self.rng.normal(0, 0.4)
+        height = (
+            self.rng.uniform(6.0, 15.0) if hall else self.rng.choice([4.5, 6.5, 8.5, 11.0]) + self.rng.normal(0, 0.4)
+        )
         flat = hall or material == "green_roof" or self.rng.random() < 0.15  # noqa: PLR2004
         style = "flat" if flat else str(self.rng.choice(["gable", "hip"], p=[0.7, 0.3]))
         self.solids.append(
             Solid(
-                kind="building", cx=cx, cy=cy, length_m=max(length_m, width_m), width_m=min(length_m, width_m),
-                angle_rad=angle_rad if length_m >= width_m else angle_rad + np.pi / 2, height_m=float(height),
-                material=material, gain=draw_gain(self.rng, material), style=style,
-                seed=int(self.rng.integers(1 << 31)), group=len(self.solids),
-            )  # fmt: skip
+                kind="building",
+                cx=cx,
+                cy=cy,
+                length_m=max(length_m, width_m),
+                width_m=min(length_m, width_m),
+                angle_rad=angle_rad if length_m >= width_m else angle_rad + np.pi / 2,
+                height_m=float(height),
+                material=material,
+                gain=draw_gain(self.rng, material),
+                style=style,
+                seed=int(self.rng.integers(1 << 31)),
+                group=len(self.solids),
+            )
         )
         return True
 
     def tree(self, x: float, y: float, *, width_m: float | None = None, needle: float = 0.2) -> None:
-        """Adds a tree of 3 to 11 m across, about twice as high as wide."""
+        """Adds a tree of 3 to 11 m across, about as high as wide."""
         width = float(self.rng.uniform(3.0, 9.0)) if width_m is None else width_m
         species = self.rng.random()
         material = "needleleaf" if species < needle else ("autumn_leaf" if species > 0.95 else "broadleaf")  # noqa: PLR2004
         self.solids.append(
             Solid(
-                kind="tree", cx=x, cy=y, length_m=width, width_m=width, angle_rad=0.0,
-                height_m=float(width * self.rng.uniform(1.1, 1.9) + 1.0), material=material,
-                gain=draw_gain(self.rng, material), seed=int(self.rng.integers(1 << 31)),
-            )  # fmt: skip
+                kind="tree",
+                cx=x,
+                cy=y,
+                length_m=width,
+                width_m=width,
+                angle_rad=0.0,
+                height_m=float(width * self.rng.uniform(0.8, 1.5) + 1.0),
+                material=material,
+                gain=draw_gain(self.rng, material),
+                seed=int(self.rng.integers(1 << 31)),
+            )
         )
 
     def trees(self, count: int, *, needle: float = 0.2) -> None:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from pipelines.simulate.vhr.canvas import Canvas
 
 SKY_SHARE: Final = (0.15, 0.19, 0.26)
-"""Diffuse part of the light on level ground in red, green and blue under a clear sky, rounded from Bird and Riordan 1986,
-doi:10.1175/1520-0450(1986)025<0087:SSSMFD>2.0.CO;2, at 30 to 60 degrees of sun elevation: shadows are dark and bluish."""
+"""Diffuse part of the light on level ground in red, green and blue under a clear sky, rounded from Bird and Riordan
+1986, doi:10.1175/1520-0450(1986)025<0087:SSSMFD>2.0.CO;2, at 30 to 60 degrees of sun elevation: shadows are dark and
+bluish."""
 
 CROWN_OPACITY: Final = 0.8
 """Share of the direct light that a crown in leaf takes (leaf area index of 3 at an extinction of 0.5)."""

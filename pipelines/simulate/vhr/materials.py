@@ -87,7 +87,8 @@ CAR_PAINTS: Final = {
 
 HOUSE_ROOFS: Final = {"tile_roof": 0.34, "brown_roof": 0.22, "dark_roof": 0.22, "grey_roof": 0.18, "green_roof": 0.04}
 HALL_ROOFS: Final = {
-    "grey_roof": 0.26, "metal_roof": 0.22, "gravel_roof": 0.20, "white_roof": 0.14, "dark_roof": 0.14, "green_roof": 0.04,
+    "grey_roof": 0.26, "metal_roof": 0.22, "gravel_roof": 0.20, "white_roof": 0.14, "dark_roof": 0.14,
+    "green_roof": 0.04,
 }  # fmt: skip
 """Chosen, not counted: no survey of roofs by colour is at hand."""
 

@@ -12,9 +12,15 @@ if TYPE_CHECKING:
 
 TRUCK_CHANCE: Final = 0.12
 
-AIRCRAFT_SIZES_M: Final = ((11.0, 11.0, 3.0), (18.0, 20.0, 5.5), (31.0, 29.0, 10.5), (37.6, 34.1, 11.8), (58.8, 60.3, 17.4))
-"""Length, span and height: a small propeller aircraft, a business jet, a regional jet, an A320, an A330 (makers' airport
-planning documents, rounded)."""
+AIRCRAFT_SIZES_M: Final = (
+    (11.0, 11.0, 3.0),
+    (18.0, 20.0, 5.5),
+    (31.0, 29.0, 10.5),
+    (37.6, 34.1, 11.8),
+    (58.8, 60.3, 17.4),
+)
+"""Length, span and height: a small propeller aircraft, a business jet, a regional jet, an A320, an A330 (makers'
+airport planning documents, rounded)."""
 
 
 def make_vehicle(rng: np.random.Generator, *, truck_chance: float = TRUCK_CHANCE) -> Solid:

@@ -12,7 +12,7 @@ OBJECT_KINDS: Final[tuple[ObjectKind, ...]] = ("ship", "vehicle", "building", "a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlantedObject:
-    """One object with its oriented box, in pixels: x to the right, y down, (0, 0) the upper left corner of the image."""
+    """One object with its oriented box, in pixels: x right, y down, (0, 0) the upper left corner of the image."""
 
     kind: ObjectKind
     cx: float

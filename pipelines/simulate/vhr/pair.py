@@ -112,9 +112,7 @@ def _canvas(spec: VhrSpec, layout: Layout, *, absent: frozenset[int], epoch: int
 def _clear(rng: np.random.Generator, canvas: Canvas, layout: Layout, solid: Solid) -> None:
     """Leaves soil, gravel or grass, larger than the building, where there is none."""
     margin = float(rng.uniform(0.5, 5.0))
-    place = layout.ground.box(
-        solid.cx, solid.cy, solid.length_m + margin, solid.width_m + margin, solid.angle_rad
-    )
+    place = layout.ground.box(solid.cx, solid.cy, solid.length_m + margin, solid.width_m + margin, solid.angle_rad)
     name = str(rng.choice(["soil", "gravel", "dry_grass", "lawn", "old_asphalt"]))
     cover = {"soil": 60, "gravel": 60, "dry_grass": 30, "lawn": 30, "old_asphalt": 50}[name]
     canvas.material[place] = material_index(name)
@@ -136,7 +134,9 @@ def _parked(rng: np.random.Generator, solid: Solid) -> Solid | None:
 def _footprints(canvas: Canvas, groups: frozenset[int]) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     """Returns the pixels (y, x) in which a building of the groups is on top."""
     numbers = [
-        number for number, seen in enumerate(canvas.seen) if seen.solid.kind == "building" and seen.solid.group in groups
+        number
+        for number, seen in enumerate(canvas.seen)
+        if seen.solid.kind == "building" and seen.solid.group in groups
     ]
     seen = np.isin(canvas.owner, numbers).astype(np.uint8)
     return np.asarray(nearest(seen) > 0)

@@ -30,7 +30,13 @@ CLASS_DRAW, LAYOUT_DRAW, TRAFFIC_DRAW, LIGHT_DRAW = 0, 1, 2, 3
 BORDER_CHANCE: Final = 0.04
 """Chance that the swath ends inside the image."""
 
-KIND_OF: Final = {"building": "building", "tank": "building", "vehicle": "vehicle", "ship": "ship", "aircraft": "aircraft"}
+KIND_OF: Final = {
+    "building": "building",
+    "tank": "building",
+    "vehicle": "vehicle",
+    "ship": "ship",
+    "aircraft": "aircraft",
+}
 """Which solids are objects to be found; a tank counts as a building."""
 
 
@@ -124,8 +130,8 @@ def make_grain(rng: np.random.Generator, frame: Frame) -> FloatArray:
     return np.asarray(np.float32(0.8) * fine + np.float32(0.6) * clumped, dtype=np.float32)
 
 
-def planted_objects(canvas: Canvas, shaded: FloatArray) -> dict[int, PlantedObject]:
-    """Returns what is seen of the objects on a canvas, by their number there."""
+def planted_objects(canvas: Canvas, shaded: FloatArray, *, hidden: bool = False) -> dict[int, PlantedObject]:
+    """Returns what is seen of the objects on a canvas, by their number there; with `hidden` all, seen or not."""
     count = len(canvas.seen) + 1
     owner = (canvas.owner + 1).ravel()
     pixels = np.bincount(owner, minlength=count)[1:]
@@ -134,7 +140,7 @@ def planted_objects(canvas: Canvas, shaded: FloatArray) -> dict[int, PlantedObje
     found = {}
     for number, seen in enumerate(canvas.seen):
         kind = KIND_OF.get(seen.solid.kind)
-        if kind is None or pixels[number] == 0:
+        if kind is None or (pixels[number] == 0 and not hidden):
             continue
         assert kind in OBJECT_KINDS
         solid = seen.solid
@@ -146,8 +152,8 @@ def planted_objects(canvas: Canvas, shaded: FloatArray) -> dict[int, PlantedObje
             width_px=solid.width_m * per_m,
             angle_rad=wrapped(solid.angle_rad),
             height_m=solid.base_m + solid.height_m,
-            visible=float(pixels[number] / seen.pixels),
-            shaded=float(dark[number] / pixels[number]),
+            visible=float(pixels[number] / max(seen.pixels, 1)),
+            shaded=float(dark[number] / max(pixels[number], 1)),
         )
     return found
 

@@ -117,7 +117,7 @@ def _building(solid: Solid, u: FloatArray, v: FloatArray) -> Stamp:
     across = 1.0 - np.abs(v) / (solid.width_m / 2)
     if solid.style == "hip":
         across = np.minimum(across, (solid.length_m / 2 - np.abs(u)) / (solid.width_m / 2))
-    drawn = _plain(solid, mask, solid.height_m - rise + rise * across)
+    drawn = _plain(solid, mask, np.asarray(solid.height_m - rise + rise * across, dtype=np.float32))
     _paint(drawn, _inside(u - 0.2 * solid.length_m, v + 0.15 * solid.width_m, 0.9, 0.9), "brown_roof")
     return drawn
 
@@ -205,7 +205,8 @@ def _aircraft(solid: Solid, u: FloatArray, v: FloatArray) -> Stamp:
     tail_out = np.abs(v) / (0.19 * span)
     tail_lead = -0.36 * length - 0.10 * length * tail_out
     tail = (tail_out <= 1.0) & (u <= tail_lead) & (u >= tail_lead - 0.09 * length * (1.0 - 0.4 * tail_out))
-    engine = _inside(u - 0.06 * length, np.abs(v) - 0.32 * span / 2, 0.09 * length, 0.05 * span)
+    outwards = np.asarray(np.abs(v) - 0.32 * span / 2, dtype=np.float32)
+    engine = _inside(u - 0.06 * length, outwards, 0.09 * length, 0.05 * span)
     mask = np.asarray(fuselage | wing | tail | engine, dtype=bool)
     drawn = _plain(solid, mask, 0.45 * solid.height_m)
     _paint(drawn, wing & ~fuselage, "silver_paint", gain=solid.gain)
@@ -222,7 +223,9 @@ def _crate(solid: Solid, u: FloatArray, v: FloatArray) -> Stamp:
 
 def _mound(solid: Solid, u: FloatArray, v: FloatArray) -> Stamp:
     distance = np.hypot(u / (solid.length_m / 2), v / (solid.width_m / 2))
-    return _plain(solid, np.asarray(distance < 1.0, dtype=bool), solid.height_m * np.maximum(1.0 - distance, 0.0) + 0.05)
+    return _plain(
+        solid, np.asarray(distance < 1.0, dtype=bool), solid.height_m * np.maximum(1.0 - distance, 0.0) + 0.05
+    )
 
 
 def _wake(solid: Solid, u: FloatArray, v: FloatArray) -> Stamp:

@@ -48,7 +48,9 @@ class VhrSpec:
         if not SIZE_PX[0] <= self.size <= SIZE_PX[1]:
             raise ValueError(f"size is {SIZE_PX[0]} to {SIZE_PX[1]} pixels, got {self.size}; cut larger scenes up")
         if not GSD_M[0] <= self.gsd_m <= GSD_M[1]:
-            raise ValueError(f"gsd_m is {GSD_M[0]} to {GSD_M[1]}, got {self.gsd_m}; coarser sensors are simulated apart")
+            raise ValueError(
+                f"gsd_m is {GSD_M[0]} to {GSD_M[1]}, got {self.gsd_m}; coarser sensors are simulated apart"
+            )
         if self.scene_class is not None and self.scene_class not in SCENE_CLASSES:
             raise ValueError(f"scene_class is one of {SCENE_CLASSES}, got {self.scene_class!r}; use one of them")
         least, most = self.changes

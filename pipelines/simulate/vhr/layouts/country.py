@@ -130,9 +130,17 @@ def _mound(site: Site, x: float, y: float) -> None:
     material = str(site.rng.choice(["sand", "gravel", "soil"]))
     width = float(site.rng.uniform(6, 18))
     site.solids.append(
-        Solid(kind="mound", cx=x, cy=y, length_m=width, width_m=width * float(site.rng.uniform(0.6, 1.0)),
-              angle_rad=float(site.rng.uniform(0, np.pi)), height_m=0.3 * width, material=material,
-              gain=draw_gain(site.rng, material))  # fmt: skip
+        Solid(
+            kind="mound",
+            cx=x,
+            cy=y,
+            length_m=width,
+            width_m=width * float(site.rng.uniform(0.6, 1.0)),
+            angle_rad=float(site.rng.uniform(0, np.pi)),
+            height_m=0.3 * width,
+            material=material,
+            gain=draw_gain(site.rng, material),
+        )
     )
 
 

@@ -105,9 +105,16 @@ def _tanks(site: Site, x: float, y: float) -> None:
             material = str(site.rng.choice(["white_roof", "metal_roof", "grey_roof", "rust"]))
             site.solids.append(
                 Solid(
-                    kind="tank", cx=cx, cy=cy, length_m=width, width_m=width, angle_rad=0.0,
-                    height_m=float(site.rng.uniform(5, 14)), material=material, gain=draw_gain(site.rng, material),
-                )  # fmt: skip
+                    kind="tank",
+                    cx=cx,
+                    cy=cy,
+                    length_m=width,
+                    width_m=width,
+                    angle_rad=0.0,
+                    height_m=float(site.rng.uniform(5, 14)),
+                    material=material,
+                    gain=draw_gain(site.rng, material),
+                )
             )
             site.reserve(site.ground.box(cx, cy, width, width, 0.0))
 
@@ -126,10 +133,16 @@ def _crates(site: Site, x: float, y: float, angle: float) -> None:
             material = str(rng.choice(["red_paint", "blue_paint", "rust", "green_paint", "grey_paint", "orange_paint"]))
             site.solids.append(
                 Solid(
-                    kind="crate", cx=float(cx), cy=float(cy), length_m=float(rng.choice([6.1, 12.2])), width_m=2.44,
-                    angle_rad=angle, height_m=2.6 * int(rng.integers(1, 4)), material=material,
+                    kind="crate",
+                    cx=float(cx),
+                    cy=float(cy),
+                    length_m=float(rng.choice([6.1, 12.2])),
+                    width_m=2.44,
+                    angle_rad=angle,
+                    height_m=2.6 * int(rng.integers(1, 4)),
+                    material=material,
                     gain=draw_gain(rng, material),
-                )  # fmt: skip
+                )
             )
 
 
@@ -144,7 +157,8 @@ def parking(rng: np.random.Generator, frame: Frame) -> Site:
     x, y = middle - np.sin(angle) * side * 0.42 * site.side_m, middle + np.cos(angle) * side * 0.42 * site.side_m
     site.building(float(x), float(y), float(rng.uniform(0.5, 0.9) * site.side_m), hall, angle, hall=True)
     site.road(site.line(angle, -side * 0.42 * site.side_m), 8.0, speed_mps=11.0, spacing_m=45.0)
-    site.ground.fill(site.ground.distance_to(site.line(angle, -side * 0.36 * site.side_m))[0] < 3.0, "lawn")
+    verge, _ = site.ground.distance_to(site.line(angle, -side * 0.36 * site.side_m))
+    site.ground.fill(verge < 3.0, "lawn")  # noqa: PLR2004 6 m wide
     filled = float(rng.uniform(0.3, 0.9))
     for v in np.arange(-0.8 * site.side_m, 0.8 * site.side_m, 16.0):
         for u in np.arange(-0.8 * site.side_m, 0.8 * site.side_m, 2.5):

@@ -26,7 +26,7 @@ def harbour(rng: np.random.Generator, frame: Frame) -> Site:
     site = Site(rng, frame, str(rng.choice(WATERS)))
     angle = float(rng.uniform(0, 2 * np.pi))
     middle, share = site.side_m / 2, float(rng.uniform(-0.12, 0.18)) * site.side_m
-    along, across = site.ground.along(middle, middle, angle)
+    _, across = site.ground.along(middle, middle, angle)
     land = across < share
     site.ground.fill(land, "concrete")
     site.patches({"concrete": 0.45, "old_asphalt": 0.3, "asphalt": 0.15, "gravel": 0.1}, 40.0, where=land)
@@ -34,7 +34,9 @@ def harbour(rng: np.random.Generator, frame: Frame) -> Site:
     site.reserve(~land | (across > share - 4.0))
 
     def place(u: float, v: float) -> tuple[float, float]:
-        return float(middle + np.cos(angle) * u - np.sin(angle) * v), float(middle + np.sin(angle) * u + np.cos(angle) * v)
+        return float(middle + np.cos(angle) * u - np.sin(angle) * v), float(
+            middle + np.sin(angle) * u + np.cos(angle) * v
+        )
 
     site.road(np.array([place(u, share - 14.0) for u in np.linspace(-0.75, 0.75, 7) * site.side_m]), 7.0, speed_mps=7.0)
     for u in np.arange(-0.6 * site.side_m, 0.6 * site.side_m, 38.0):
@@ -71,8 +73,16 @@ def _quay(site: Site, place: object, share: float, angle: float) -> None:
         length = float(rng.uniform(14, 26))
         x, y = place(u + 5.0, share + length / 2)
         site.solids.append(
-            Solid(kind="crate", cx=x, cy=y, length_m=length, width_m=2.0, angle_rad=angle + np.pi / 2, height_m=0.6,
-                  material="wood_deck")  # fmt: skip
+            Solid(
+                kind="crate",
+                cx=x,
+                cy=y,
+                length_m=length,
+                width_m=2.0,
+                angle_rad=angle + np.pi / 2,
+                height_m=0.6,
+                material="wood_deck",
+            )
         )
         for row in np.arange(4.0, length - 1.0, 3.6):
             for side in (-1.0, 1.0):
@@ -91,7 +101,9 @@ def airport(rng: np.random.Generator, frame: Frame) -> Site:
     middle, side = site.side_m / 2, site.side_m
 
     def place(u: float, v: float) -> tuple[float, float]:
-        return float(middle + np.cos(angle) * u - np.sin(angle) * v), float(middle + np.sin(angle) * u + np.cos(angle) * v)
+        return float(middle + np.cos(angle) * u - np.sin(angle) * v), float(
+            middle + np.sin(angle) * u + np.cos(angle) * v
+        )
 
     _, across = site.ground.along(middle, middle, angle)
     apron = (across > -0.08 * side) & (across < 0.30 * side)
@@ -127,7 +139,9 @@ def river(rng: np.random.Generator, frame: Frame) -> Site:
     site = Site(rng, frame, "meadow")
     site.patches({"meadow": 0.4, "crop_pale": 0.15, "dry_grass": 0.2, "lawn": 0.15, "soil": 0.1}, 45.0)
     angle = float(rng.uniform(0, np.pi))
-    course = site.line(angle, float(rng.uniform(-0.1, 0.1) * site.side_m), bend_m=float(rng.uniform(0.03, 0.10)) * site.side_m)
+    course = site.line(
+        angle, float(rng.uniform(-0.1, 0.1) * site.side_m), bend_m=float(rng.uniform(0.03, 0.10)) * site.side_m
+    )
     width = float(rng.uniform(0.16, 0.30) * site.side_m)
     distance, _ = site.ground.distance_to(course)
     edge = distance + 1.2 * site.field(12.0)
@@ -140,14 +154,27 @@ def river(rng: np.random.Generator, frame: Frame) -> Site:
     step = bridge[-1] - bridge[0]
     turn, centre = float(np.arctan2(step[1], step[0])), bridge[len(bridge) // 2]
     site.solids.append(
-        Solid(kind="deck", cx=float(centre[0]), cy=float(centre[1]), length_m=float(np.hypot(*step)), width_m=8.6,
-              angle_rad=turn, height_m=DECK_M, material="asphalt")  # fmt: skip
+        Solid(
+            kind="deck",
+            cx=float(centre[0]),
+            cy=float(centre[1]),
+            length_m=float(np.hypot(*step)),
+            width_m=8.6,
+            angle_rad=turn,
+            height_m=DECK_M,
+            material="asphalt",
+        )
     )
     site.lanes = [replace(lane, deck_m=DECK_M) for lane in site.lanes]
     for line, offset in ((course, width / 5), (course[::-1], width / 5)):
         site.lanes.append(
-            Lane(kind="ship", points=beside(line, offset), speed_mps=float(rng.uniform(2, 5)), spacing_m=70.0,
-                 largest_m=0.3 * site.side_m)  # fmt: skip
+            Lane(
+                kind="ship",
+                points=beside(line, offset),
+                speed_mps=float(rng.uniform(2, 5)),
+                spacing_m=70.0,
+                largest_m=0.3 * site.side_m,
+            )
         )
     _banks(site, distance, width)
     return site
