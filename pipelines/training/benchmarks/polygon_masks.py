@@ -103,7 +103,7 @@ class PolygonMasks:
             if not _is_ring(ring):
                 raise SampleError(
                     self.path,
-                    f"regions must be lists of x, y of at least 3 corners, {name} has {ring!r:.80}",
+                    f"regions must be lists of x, y of 3 or more corners, {name} has {ring!r:.80}",
                     "mend it",
                 )
             corners = [(float(x), float(y)) for x, y in zip(ring[::2], ring[1::2], strict=True)]
