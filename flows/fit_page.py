@@ -109,8 +109,8 @@ def _design(report: FitReport, design: Design) -> str:
         f"<figcaption><strong>Folds</strong><ul class='legend'>{legend}</ul></figcaption></figure>"
         f"<figure>{reliability_chart(design.before, design.after)}<figcaption><strong>Reliability</strong><span>"
         f"Expected calibration error {design.before.ece:.3f} as learnt (hollow), {design.after.ece:.3f} with the "
-        f"temperature of the other folds (full); Brier {design.before.brier:.3f} and {design.after.brier:.3f}. The head keeps "
-        f"temperature {report.designs[0].temperature:.3g}.</span></figcaption></figure></div>"
+        f"temperature of the other folds (full); Brier {design.before.brier:.3f} and {design.after.brier:.3f}. "
+        f"The head keeps temperature {report.designs[0].temperature:.3g}.</span></figcaption></figure></div>"
         f"{_classes(report.class_names, report.counts, design.scores['head'])}"
         f"{_confusion(report.class_names, design.scores['head'])}{_bins(design)}</section>"
     )

@@ -92,8 +92,7 @@ def _ndvi(values: FloatArray) -> FloatArray:
         values[:, bands.index(band)] * np.float32(CONVENTIONS[band].std) + np.float32(CONVENTIONS[band].mean)
         for band in ("B04", "B08")
     )
-    index: FloatArray = (nir - red) / np.maximum(nir + red, np.float32(LEAST_SUM))
-    return index
+    return np.asarray((nir - red) / np.maximum(nir + red, np.float32(LEAST_SUM)), dtype=np.float32)
 
 
 def _spread(values: FloatArray, count: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> FloatArray:

@@ -161,5 +161,5 @@ def evaluate(
         before=calibration(head.before, samples.label),
         after=calibration(head.after, samples.label),
         less_forest=paired,
-        warnings=fold_warnings(folds, samples.label, class_names, scarce=SCARCE),
+        warnings=fold_warnings(folds, samples.label, class_names, scarce=SCARCE, buffer=buffer),
     )

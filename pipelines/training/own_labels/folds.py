@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,6 +23,9 @@ BLOCKS_A_FOLD: Final = 3
 """Least number of blocks a fold of a side that is chosen here: an interval over fewer says little."""
 
 
+NEAR_M: Final = 200.0
+"""Metres: blocks with a shorter side hold a field or two, and what grows beside a field is much like it."""
+
 FEW_BLOCKS: Final = 10
 """Below this many groups a bootstrap over them says little of its own spread."""
 
@@ -41,6 +44,9 @@ class Folds:
 
     kind: str
     """What the blocks are, for a person: `blocks of 500 m`."""
+
+    side_m: float | None = None
+    """Side of a block in metres, None where blocks are something else."""
 
     def __post_init__(self) -> None:
         if self.block.shape != self.fold.shape or self.num_folds < 2:  # noqa: PLR2004 one is learnt, one is tested
@@ -79,7 +85,8 @@ def spatial_folds(
     chosen = _side(x, y, unit, num_folds) if side is None else side
     block = block_of(x, y, unit, chosen)
     kind = f"blocks of {chosen:g} {'m' if metres else 'degrees'}"
-    return grouped_folds(block, label, num_folds=num_folds, seed=seed, kind=kind)
+    folds = grouped_folds(block, label, num_folds=num_folds, seed=seed, kind=kind)
+    return replace(folds, side_m=chosen) if metres else folds
 
 
 def grouped_folds(group: Ints, label: Ints, *, num_folds: int, seed: int, kind: str) -> Folds:
@@ -143,9 +150,16 @@ def training_of(folds: Folds, tested: int, x: Floats, y: Floats, *, buffer: floa
     return np.asarray(kept)
 
 
-def fold_warnings(folds: Folds, label: Ints, class_names: Sequence[str], *, scarce: int) -> tuple[str, ...]:
+def fold_warnings(
+    folds: Folds, label: Ints, class_names: Sequence[str], *, scarce: int, buffer: float = 0.0
+) -> tuple[str, ...]:
     """Returns what a reader of the accuracy must know: classes that are scarce, or absent where they should not be."""
     told = []
+    if folds.side_m is not None and folds.side_m < NEAR_M and not buffer:
+        told.append(
+            f"{folds.kind} are small: fields of different folds may lie side by side, and figures flatter; "
+            "name --block-km, or keep apart what is learnt and tested by --buffer-m"
+        )
     if folds.num_blocks < FEW_BLOCKS:
         told.append(f"there are only {folds.num_blocks} {folds.kind}: the intervals are loose themselves")
     for index, name in enumerate(class_names):
@@ -154,7 +168,7 @@ def fold_warnings(folds: Folds, label: Ints, class_names: Sequence[str], *, scar
         absent = [str(fold + 1) for fold in range(folds.num_folds) if not (mine & (folds.fold == fold)).any()]
         if blocks == 1:
             told.append(
-                f"{name}: all {number} samples lie in one of the {folds.kind}, so where it was tested it had not been learnt"
+                f"{name}: all {number} samples lie in one of the {folds.kind}, so it was not learnt where it was tested"
             )
         elif number < scarce:
             told.append(f"{name}: only {number} samples in {blocks} of the {folds.kind}, its figures are loose")

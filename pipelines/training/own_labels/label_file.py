@@ -137,7 +137,9 @@ def _points_of_csv(path: Path, column: str) -> Any:
             f"lon and lat must be degrees within +-180 and +-90, row {row} of {path} has "
             f"({degrees[0][row]}, {degrees[1][row]}); give projected points as a GeoPackage with its CRS"
         )
-    return geopandas.GeoDataFrame(table, geometry=geopandas.points_from_xy(*degrees), crs=DEGREES)
+    points = geopandas.GeoSeries(geopandas.points_from_xy(*degrees), crs=DEGREES)
+    points[degrees[0].isna() | degrees[1].isna()] = None
+    return geopandas.GeoDataFrame(table, geometry=points)
 
 
 def _first(columns: list[str], names: tuple[str, ...]) -> str | None:
@@ -152,7 +154,7 @@ def _geoparquet(path: Path) -> Any:
         return geopandas.read_parquet(path)
     except (ValueError, OSError) as error:
         raise LabelError(
-            f"labels in Parquet must be GeoParquet, got {path} ({error}); a table of points with monthly series "
+            f"labels in Parquet must be GeoParquet, got {path} ({' '.join(str(error).split())}); a table of points with monthly series "
             "goes to --table"
         ) from error
 

@@ -26,6 +26,7 @@ Learner: TypeAlias = "Callable[[Rows, Ints, npt.NDArray[np.float64], int], Answe
 L2: Final = 1e-3
 """Of the weights of standardised features, against the mean loss: strong enough for a few dozen labels."""
 
+L2_BIAS: Final = 1e-6
 LBFGS_STEPS: Final = 200
 SMALLEST_SPREAD: Final = 1e-6
 NUM_TREES: Final = 100
@@ -64,8 +65,8 @@ def fit_linear(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns weights (class, feature) and biases (class,) of multinomial logistic regression.
 
-    Minimises sum_i w_i CE_i / sum_i w_i + l2/2 (|W|^2 + l2 |b|^2), convex with one minimum, by L-BFGS in float64; the
-    far weaker penalty of the biases keeps those of absent classes finite.
+    Minimises sum_i w_i CE_i / sum_i w_i + l2/2 |W|^2 + L2_BIAS/2 |b|^2, convex with one minimum, by L-BFGS in float64;
+    the far weaker penalty of the biases keeps those of absent classes finite.
 
     Args:
         inputs: Standardised features (sample, feature), finite.
@@ -88,7 +89,7 @@ def fit_linear(
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
         losses = functional.cross_entropy(x @ weights.T + biases, label, reduction="none")
-        loss = (w * losses).sum() + l2 / 2 * (weights.square().sum() + l2 * biases.square().sum())
+        loss = (w * losses).sum() + l2 / 2 * weights.square().sum() + L2_BIAS / 2 * biases.square().sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
