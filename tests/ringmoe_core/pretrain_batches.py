@@ -12,12 +12,12 @@ CHANNELS = {"optical": 3, "sar_l1": 8, "sar_l2": 2, "ms": 10}
 
 
 def make_batch(
-    names=tuple(CHANNELS), *, places=2, dates=1, size=(32, 32), seed=0, mask_seed=3, invalid=0.1, place_B=None
+    names=tuple(CHANNELS), *, places=2, dates=1, size=(32, 32), seed=0, mask_seed=3, invalid=0.1, block=8, place_B=None
 ) -> PretrainBatch:
     series, physical = {}, {}
     for index, name in enumerate(names):
         generator = torch.Generator().manual_seed(100 * seed + index)
-        values = draw_physical(name, (places, dates), size, generator)
+        values = draw_physical(name, (places, dates), size, block, generator)
         valid = torch.rand(places, dates, *size, generator=generator) >= invalid
         series[name] = Series(
             pixels_BTCHW=channels_of(name, values),
@@ -30,12 +30,12 @@ def make_batch(
     return PretrainBatch(series=series, physical=physical, seed=mask_seed, place_B=place_B)
 
 
-def draw_physical(name, lead, size, generator):
-    """Blocks of 8 pixels of equal ground."""
+def draw_physical(name, lead, size, block, generator):
+    """Squares of `block` pixels of equal ground."""
     channels = 4 if name == "sar_l1" else CHANNELS[name]
-    rows, columns = (-(-side // 8) for side in size)
+    rows, columns = (-(-side // block) for side in size)
     blocks = torch.randn(*lead, channels, rows, columns, generator=generator)
-    ground = blocks.repeat_interleave(8, -1).repeat_interleave(8, -2)[..., : size[0], : size[1]]
+    ground = blocks.repeat_interleave(block, -1).repeat_interleave(block, -2)[..., : size[0], : size[1]]
     if name in ("optical", "ms"):
         return (0.2 + 0.06 * ground).clamp_min(0.01)
     mean = 10 ** ((-12 + 3 * ground) / 10)

@@ -11,6 +11,8 @@ from pretrain_batches import make_batch
 from ringmoe_core import RingMoE
 from ringmoe_core.pretraining import PretrainBatch, PretrainConfig, Pretrainer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 VARIANTS = {
     "modern": {},
     "told": {"masks_attention": True, "encodes_acquisition": True},
