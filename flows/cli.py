@@ -16,6 +16,7 @@ import typer
 from flows.calibrate_command import calibrate
 from flows.catalog_command import catalog
 from flows.distil_command import distil
+from flows.evaluate_command import evaluate
 from flows.fit_command import fit
 from flows.inspect_command import inspect
 from flows.models_command import models
@@ -40,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (models, fit, routing, prune, distil, calibrate, inspect, catalog, torture):
+for command in (models, fit, evaluate, routing, prune, distil, calibrate, inspect, catalog, torture):
     app.command()(command)
 app.add_typer(store, name="store")
 
