@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+from benchmarks_made_geo_bench import MADE as MADE_GEO_BENCH
 from benchmarks_made_open import (
     make_bigearthnet,
     make_bigearthnet_43,
@@ -496,5 +497,6 @@ MADE = {
     "nwpu-resisc45-few-shot": make_nwpu_resisc45,
     "uc-merced-few-shot": make_uc_merced,
     "whu-rs19-few-shot": make_whu_rs19,
+    **MADE_GEO_BENCH,
 }
 """By name of the benchmark. Few-shot runs use the files of another benchmark, enough for their default shots."""
