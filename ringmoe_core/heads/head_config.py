@@ -68,7 +68,8 @@ class HeadConfig:
             raise ValueError(f"options of a {self.kind} head are {sorted(known)}, got {unknown}; correct them")
         for name, value in self.options.items():
             wanted = type(known[name])
-            if not isinstance(value, wanted) and not (wanted is float and isinstance(value, int)):
+            whole = wanted is float and type(value) is int
+            if type(value) is not wanted and not whole:  # exactly: True is an int too
                 raise ValueError(f"option {name} must be of type {wanted.__name__}, got {value!r}; correct it")
 
     def option(self, name: str) -> OptionValue:

@@ -75,12 +75,13 @@ def save_heads(
     return write_sealed(path, tensors, key=_KEY, header=header)
 
 
-def load_heads(path: Path, model: LoadedModel | None = None) -> LoadedHeads:
+def load_heads(path: Path, model: LoadedModel | None = None, *, adapters_sha256: str = "") -> LoadedHeads:
     """The heads of a file.
 
     Args:
         path: file that `save_heads` wrote.
         model: the backbone that they are to run on; None checks nothing about it.
+        adapters_sha256: of the adapters that were added to it, as `load_adapters` gives it.
 
     Raises:
         CheckpointError: the file is truncated, altered, of another format or kind, its tensors do not fit its
@@ -91,8 +92,9 @@ def load_heads(path: Path, model: LoadedModel | None = None) -> LoadedHeads:
     metadata = _metadata(header, path)
     if model is not None:
         _check_backbone(metadata, model, path)
+        _check_adapters(metadata, adapters_sha256, path)
     heads = {name: _build(metadata, name) for name in metadata.configs}
-    known = {name: {} for name in heads}  # type: dict[str, dict[str, Tensor]]
+    known: dict[str, dict[str, Tensor]] = {name: {} for name in heads}
     for full, value in tensors.items():
         name, _, key = full.partition("/")
         if name not in known:
@@ -143,6 +145,14 @@ def _check_backbone(metadata: HeadMetadata, model: LoadedModel, path: Path) -> N
         raise CheckpointError(
             f"heads of {path} were trained on input normalised by {metadata.normalisation}, the model by "
             f"{model.metadata.normalisation}; train the heads again"
+        )
+
+
+def _check_adapters(metadata: HeadMetadata, given: str, path: Path) -> None:
+    if metadata.adapters_sha256 != given:
+        raise CheckpointError(
+            f"heads of {path} were trained with adapters {metadata.adapters_sha256 or 'none'}, got {given or 'none'}; "
+            "give the model those adapters and no others"
         )
 
 

@@ -33,6 +33,9 @@ class HeadMetadata:
     provenance: str
     """How the weights came about: data, command, steps, seed."""
 
+    adapters_sha256: str = ""
+    """Of the file of adapters that the heads were trained with; empty for none."""
+
     temperatures: Mapping[str, float] = field(default_factory=dict)
     """What each head's logits are divided by (`apply_temperature`); 1 for those left out."""
 
@@ -58,6 +61,7 @@ class HeadMetadata:
             "configs": {name: config.to_dict() for name, config in self.configs.items()},
             "model_config": self.model_config.to_dict(),
             "backbone_sha256": self.backbone_sha256,
+            "adapters_sha256": self.adapters_sha256,
             "normalisation": self.normalisation,
             "provenance": self.provenance,
             "temperatures": {name: self.temperature(name) for name in self.configs},

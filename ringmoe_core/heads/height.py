@@ -25,6 +25,9 @@ LEAST_SHARE: Final = 1e-3
 LEAST_LOG_SPREAD: Final = -6.0
 """Of a bin's spread over that of a uniform one: a quarter of a per cent of it, so that the score stays finite."""
 
+FINE_HEIGHT_M: Final = 2.0
+"""Before training bins are as wide as equal steps of arsinh(height / 2 m): even near the ground, then in proportion."""
+
 UNIFORM_SD: Final = 1 / math.sqrt(12)
 """Standard deviation of a uniform distribution over its width."""
 
@@ -71,6 +74,11 @@ class HeightHead(nn.Module):
         self.neck = UperNeck(dims, channels)
         self.pool = AttentivePool(channels)
         self.widths = nn.Sequential(nn.Linear(channels, channels), nn.GELU(), nn.Linear(channels, num_bins))
+        last = self.widths[-1]
+        assert isinstance(last, nn.Linear)
+        with torch.no_grad():
+            last.bias.copy_(_first_widths(num_bins, range_m).log())
+            last.weight.mul_(0.1)  # the image moves the bins, it does not place them
         self.spread_Z = nn.Parameter(torch.zeros(num_bins))
         self.weigh = FullResolution(channels, fine_dim, num_bins, stride)
 
@@ -96,3 +104,10 @@ class HeightHead(nn.Module):
             centres_NZ=upper_NZ - width_NZ / 2,
             spreads_NZ=width_NZ * UNIFORM_SD * self.spread_Z.float().clamp(min=LEAST_LOG_SPREAD).exp(),
         )
+
+
+def _first_widths(num_bins: int, range_m: tuple[float, float]) -> Tensor:
+    """Widths of the bins before training, (Z,) metres."""
+    lowest, highest = (math.asinh(side / FINE_HEIGHT_M) for side in range_m)
+    edges = FINE_HEIGHT_M * torch.linspace(lowest, highest, num_bins + 1, dtype=torch.float64).sinh()
+    return edges.diff().float()
