@@ -6,9 +6,10 @@ Legend: N maps, Z bins, H, W pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class HeightPrediction:
     @property
     def mean_m_NHW(self) -> Tensor:  # noqa: N802 - a tensor carries its shape
         """Expected height, metres."""
-        return torch.einsum("nzhw,nz->nhw", self.weights_NZHW, self.centres_NZ)
+        return (self.weights_NZHW * self.centres_NZ[..., None, None]).sum(1)  # no product: autocast would round metres
 
     @property
     def sd_m_NHW(self) -> Tensor:  # noqa: N802 - a tensor carries its shape

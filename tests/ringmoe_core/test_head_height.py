@@ -86,6 +86,20 @@ def test_bins_fill_the_range_and_are_finest_at_the_ground():
     assert (found.mean_m_NHW < 95).all()
 
 
+def test_metres_are_not_rounded_in_half_precision():
+    generator = torch.Generator().manual_seed(0)
+    found = HeightPrediction(
+        weights_NZHW=torch.softmax(3 * torch.randn(1, 9, 8, 8, generator=generator), 1),
+        centres_NZ=torch.linspace(0, 120, 9)[None] + 0.123,
+        spreads_NZ=torch.ones(1, 9),
+    )
+    truth = found.mean_m_NHW + 1.0
+    with torch.autocast("cpu", torch.bfloat16):
+        half = found.mean_m_NHW, found.sd_m_NHW, height_loss(found, truth)
+    for one, other in zip(half, (found.mean_m_NHW, found.sd_m_NHW, height_loss(found, truth)), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_impossible_ranges_and_truth_of_other_size_are_refused():
     with pytest.raises(ValueError, match="two bins"):
         HeightHead([4], num_bins=1)
