@@ -109,6 +109,15 @@ def test_drawn_splits_divide_the_set_by_class(made, name):
     assert list(again.entries) == list(drawn["train"].entries) != list(other.entries)
 
 
+def test_copies_whose_folders_are_written_otherwise_read_the_same(tmp_path):
+    planted = MADE["aid"](tmp_path)
+    (tmp_path / "AID/DenseResidential").rename(tmp_path / "AID/Dense Residential")
+    (tmp_path / "AID/StorageTanks").rename(tmp_path / "AID/storage_tanks")
+    for split in ("train", "test"):
+        for sample in open_benchmark("aid", tmp_path, split):
+            check(sample, planted[ANY][sample.id])
+
+
 def test_the_draw_is_by_sha256_of_seed_and_name(made):
     root, planted = made("aid")
     names_of_class = sorted(i.split("/")[1] + ".jpg" for i in planted[ANY] if i.startswith("Beach/"))
@@ -149,7 +158,7 @@ def test_few_shot_masks_keep_novel_classes_alone(made, name, novel):
 
 
 def test_folds_of_isaid_are_those_published(made):
-    """iSAID-5i: Yao et al. 2021, table 1."""
+    """iSAID-5i takes the fifteen classes by fives in the order of their labels."""
     root, _ = made("isaid")
     folds = [
         words("ship storage_tank baseball_diamond tennis_court basketball_court"),

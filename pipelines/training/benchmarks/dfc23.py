@@ -37,9 +37,7 @@ ROOFS: Final = (
 
 OPTICAL: Final = ImageFormat(bands=RGB, modality="optical", unit="digital_number", types=("uint8",))
 SAR: Final = ImageFormat(bands=("amplitude",), modality="sar_l2", unit="digital_number")
-HOME: Final = (
-    "https://ieee-dataport.org/competitions/2023-ieee-grss-data-fusion-contest-large-scale-fine-grained-building"
-)
+HOME: Final = "https://www.grss-ieee.org/community/technical-committees/2023-ieee-grss-data-fusion-contest/"
 LICENCE: Final = "contest terms: research use after registration, no redistribution"
 CITATION: Final = (
     "Persello et al.: 2023 IEEE GRSS Data Fusion Contest: Large-Scale Fine-Grained Building Classification for "

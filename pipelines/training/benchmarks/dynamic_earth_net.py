@@ -59,7 +59,7 @@ class DynamicEarthNetPlanet(IndexedBenchmark):
         splits=("train", "val", "test"),
         metrics=SEGMENTATION,
         home="https://mediatum.ub.tum.de/1650201",
-        licence="CC BY-SA 4.0 as stated on mediaTUM; Planet's terms for the images",
+        licence="as stated on mediaTUM beside the files; Planet's terms for the images",
         layout="""\
 DynamicEarthNet/
   dynnet_training_splits/train.txt, val.txt, test.txt    (a line: image folder, label file, year-month)

@@ -50,7 +50,7 @@ TABLE: Final = {colour: index for index, colour in enumerate(COLOURS.values())}
 MASK_SUFFIX: Final = "_instance_color_RGB.png"
 
 FOLDS: Final = (CLASSES[1:6], CLASSES[6:11], CLASSES[11:16])
-"""The three folds of unseen classes of iSAID-5i (Yao et al. 2021, scale-aware detailed matching)."""
+"""The three folds of unseen classes of iSAID-5i (Yao et al., scale-aware detailed matching, IEEE TGRS 2021)."""
 
 FORM: Final = ImageFormat(bands=RGB, modality="optical", unit="digital_number", types=("uint8",))
 HOME: Final = "https://captain-whu.github.io/iSAID/"

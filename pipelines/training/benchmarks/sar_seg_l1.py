@@ -56,10 +56,10 @@ class SarSegL1(IndexedBenchmark):
         classes=CLASSES,
         splits=("train", "val", "test"),
         metrics=SEGMENTATION,
-        home="https://doi.org/10.1038/s42256-025-01152-2",
+        home="https://doi.org/10.1109/TPAMI.2025.3643453",
         licence="not published; your own data in the layout below are under your own terms",
         layout=LAYOUT,
-        citation="Bi et al.: RingMoE, the run named SARSegL1",
+        citation="RingMoE, IEEE TPAMI 2025 (arXiv 2504.03166): the run named SARSegL1",
         paper_run=True,
     )
 

@@ -38,7 +38,7 @@ class SceneFolders(IndexedBenchmark):
     """Folders that may hold the class folders, first match; "." is the root."""
 
     folders: ClassVar[tuple[str, ...]]
-    """Folder of each class, in the order of `info.classes`."""
+    """Folder of each class, in the order of `info.classes`; copies may write it with blanks or in other case."""
 
     form: ClassVar[ImageFormat]
     suffixes: ClassVar[tuple[str, ...]] = (".jpg",)
@@ -82,23 +82,26 @@ class SceneFolders(IndexedBenchmark):
         return chosen
 
     def _by_folder(self) -> dict[str, list[str]]:
+        """Image names of each class, in the order of the classes, under the class's official folder name."""
         base = check_part(self.root, self.bases, self.info)
-        strangers = [name for name in folder_names(base) if name not in self.folders]
-        if strangers:
+        actual = {_canonical(name): name for name in folder_names(base)}
+        strangers = sorted(set(actual) - {_canonical(folder) for folder in self.folders})
+        if strangers and len(strangers) < len(actual):
             raise LayoutError(
-                f"{self.info.title}: folders must be classes {list(self.folders)}, got {strangers[:NUM_NAMED]}; "
-                f"take them out of {base}"
+                f"{self.info.title}: folders must be classes {list(self.folders)}, got "
+                f"{[actual[name] for name in strangers[:NUM_NAMED]]}; take them out of {base}"
             )
         found = {}
+        self.paths: dict[str, Path] = {}
         for folder in self.folders:
-            names = file_names(check_part(base, (folder,), self.info), self.suffixes)
+            path = check_part(base, (actual.get(_canonical(folder), folder),), self.info)
+            names = file_names(path, self.suffixes)
             if not names:
                 raise LayoutError(
-                    f"{self.info.title}: class {folder!r} must have images {self.suffixes}, {base / folder} has none; "
+                    f"{self.info.title}: class {folder!r} must have images {self.suffixes}, {path} has none; "
                     f"get the set again from {self.info.home}"
                 )
-            found[folder] = names
-        self.base = base
+            found[folder], self.paths[folder] = names, path
         return found
 
     def _listed(self, by_folder: Mapping[str, Sequence[str]]) -> list[str]:
@@ -118,7 +121,7 @@ class SceneFolders(IndexedBenchmark):
         folder, _, name = entry.partition("/")
         return Sample(
             id=f"{folder}/{_stem(name)}",
-            images=(read_image(self.base / folder / name, self._form),),
+            images=(read_image(self.paths[folder] / name, self._form),),
             target=ClassTarget(label=self.folders.index(folder)),
         )
 
@@ -175,6 +178,10 @@ class FewShotScenes(SceneFolders):
             part = order[: self.shots] if self.split == "support" else order[self.shots :]
             chosen.extend(f"{folder}/{name}" for name in sorted(part))
         return chosen
+
+
+def _canonical(folder: str) -> str:
+    return "".join(letter for letter in folder.lower() if letter.isalnum())
 
 
 def _stem(name: str) -> str:
