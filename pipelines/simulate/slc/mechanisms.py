@@ -36,8 +36,8 @@ VOLUMES: Final[dict[VolumeShape, NDArray[np.float64]]] = {
     "vertical": np.array([[3.0, 0.0, 2.0], [0.0, 4.0, 0.0], [2.0, 0.0, 8.0]]) / 15.0,
     "horizontal": np.array([[8.0, 0.0, 2.0], [0.0, 4.0, 0.0], [2.0, 0.0, 3.0]]) / 15.0,
 }
-"""Clouds of thin dipoles: orientation uniform (Freeman and Durden eq. 6 and 7), or cosine and sine squared about the
-vertical (Yamaguchi et al. eq. 13 to 15)."""
+"""Clouds of thin dipoles, their angle from the horizontal uniform (Freeman and Durden), or in proportion to its sine
+(leaning to the vertical) or cosine (Yamaguchi et al.)."""
 
 
 def bragg_coefficients(incidence_deg: FloatArray64, permittivity: FloatArray64) -> tuple[FloatArray64, FloatArray64]:

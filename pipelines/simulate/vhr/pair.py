@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pipelines.simulate.landscape import BUILT, WATER
 from pipelines.simulate.texture import generator
 from pipelines.simulate.vhr.canvas import Canvas
+from pipelines.simulate.vhr.ground import COVER_OF
 from pipelines.simulate.vhr.materials import MATERIAL_NAMES, material_index
 from pipelines.simulate.vhr.movers import make_vehicle
 from pipelines.simulate.vhr.scene import SimulatedVhr, make_layout, render
 from pipelines.simulate.vhr.sensor import nearest
 
 if TYPE_CHECKING:
-    from pipelines.simulate.landscape import ByteArray
+    from pipelines.simulate.landscape import BoolArray, ByteArray
     from pipelines.simulate.vhr.layout import Layout
     from pipelines.simulate.vhr.solids import Solid
     from pipelines.simulate.vhr.spec import VhrSpec
@@ -26,6 +28,9 @@ NO_CHANGE, NEW_BUILDING, DEMOLISHED = 0, 1, 2
 PAIR_DRAW: Final = 10
 LEAST_AREA_M2: Final = 30.0
 """Smaller sheds neither come nor go."""
+
+DECOYS: Final = (2, 6)
+"""Least and largest number of patches of ground that change without any building."""
 
 STAYS_PARKED: Final = 0.35
 SHIFT_PX: Final = 0.6
@@ -94,6 +99,8 @@ def _canvas(spec: VhrSpec, layout: Layout, *, absent: frozenset[int], epoch: int
     for solid in layout.solids:
         if solid.group in absent and solid.kind == "building":
             _clear(rng, canvas, layout, solid)
+    if epoch:
+        _resurface(rng, canvas, layout)
     for solid in layout.solids:
         if solid.group in absent and solid.kind == "building":
             continue
@@ -113,11 +120,24 @@ def _clear(rng: np.random.Generator, canvas: Canvas, layout: Layout, solid: Soli
     """Leaves soil, gravel or grass, larger than the building, where there is none."""
     margin = float(rng.uniform(0.5, 5.0))
     place = layout.ground.box(solid.cx, solid.cy, solid.length_m + margin, solid.width_m + margin, solid.angle_rad)
+    _repaint(rng, canvas, place)
+
+
+def _repaint(rng: np.random.Generator, canvas: Canvas, place: BoolArray) -> None:
     name = str(rng.choice(["soil", "gravel", "dry_grass", "lawn", "old_asphalt"]))
-    cover = {"soil": 60, "gravel": 60, "dry_grass": 30, "lawn": 30, "old_asphalt": 50}[name]
     canvas.material[place] = material_index(name)
     canvas.gain[place] = np.float32(np.exp(rng.normal(0.0, 0.2)))
-    canvas.cover[place] = cover
+    canvas.cover[place] = COVER_OF.get(name, BUILT)
+
+
+def _resurface(rng: np.random.Generator, canvas: Canvas, layout: Layout) -> None:
+    """Changes some ground that no building has to do with: a yard paved, a lawn dug up; never water."""
+    side = canvas.frame.width_m
+    for _ in range(int(rng.integers(DECOYS[0], DECOYS[1] + 1))):
+        x, y = rng.uniform(0.0, side, 2)
+        length, width = rng.uniform(5.0, 18.0, 2)
+        place = layout.ground.box(float(x), float(y), float(length), float(width), float(rng.uniform(0, np.pi)))
+        _repaint(rng, canvas, place & (canvas.cover != WATER))
 
 
 def _parked(rng: np.random.Generator, solid: Solid) -> Solid | None:
@@ -131,7 +151,7 @@ def _parked(rng: np.random.Generator, solid: Solid) -> Solid | None:
     return None
 
 
-def _footprints(canvas: Canvas, groups: frozenset[int]) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+def _footprints(canvas: Canvas, groups: frozenset[int]) -> BoolArray:
     """Returns the pixels (y, x) in which a building of the groups is on top."""
     numbers = [
         number
