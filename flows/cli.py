@@ -24,6 +24,7 @@ from flows.prune_command import prune
 from flows.routing_command import routing
 from flows.store_command import store
 from flows.torture_command import torture
+from flows.train_command import train
 
 if TYPE_CHECKING:
     from flows.config import RegionConfig
@@ -41,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (models, fit, evaluate, routing, prune, distil, calibrate, inspect, catalog, torture):
+for command in (models, fit, evaluate, routing, prune, distil, calibrate, inspect, catalog, torture, train):
     app.command()(command)
 app.add_typer(store, name="store")
 
@@ -149,24 +150,6 @@ def demo(
     from flows.demo import run_demo
 
     raise typer.Exit(run_demo(out))
-
-
-@app.command()
-def train(  # noqa: PLR0917 each is an option of its own
-    out: Annotated[Path, typer.Option("--out", help="Weights to write (.safetensors).")],
-    preset: Annotated[str, typer.Option("--preset", help="Size of the model: nano, tiny or small.")] = "nano",
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps.")] = 2000,
-    regions: Annotated[int, typer.Option("--regions", min=1, help="Simulated training regions.")] = 120,
-    seed: Annotated[int, typer.Option("--seed", help="Of weights and chips.")] = 0,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that render, threads that train.")] = 2,
-) -> None:
-    """Train a preset on simulated regions and measure it on unseen ones."""
-    from flows.train import TrainConfig, train_with_progress
-
-    config = TrainConfig(preset=preset, steps=steps, regions=regions, seed=seed, workers=workers)
-    with _stage_faults(), redirect_stdout(sys.stderr):
-        report = train_with_progress(config, out)
-    print(json.dumps(report.to_dict()))
 
 
 def _load(path: Path) -> RegionConfig:

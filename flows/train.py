@@ -251,3 +251,9 @@ def write_curve(path: Path, rows: list[list[object]]) -> None:
         writer = csv.writer(handle)
         writer.writerow(["step", "land_cover_loss", "change_loss", "balance_loss", "batch_accuracy", "learning_rate"])
         writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    from flows.train_command import main
+
+    main()

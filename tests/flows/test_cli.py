@@ -93,7 +93,18 @@ FROZEN = {
     "schema": ["--help"],
     "store": ["--help"],
     "torture": ["--help", "--out", "--port", "--serve"],
-    "train": ["--help", "--out", "--preset", "--regions", "--seed", "--steps", "--workers"],
+    "train": [
+        "--help",
+        "--out",
+        "--preset",
+        "--regions",
+        "--resume",
+        "--seed",
+        "--set",
+        "--steps",
+        "--workers",
+        "CONFIG",
+    ],
 }
 """The command line that people script against; a change here is a change for them."""
 

@@ -14,7 +14,7 @@ from made_stage import OWN, SHAPE, PlainFabric, learner, stage
 
 from pipelines.training.loop import ChipPhase, DivergedError, Schedule, StageConfig, StageRun, TaskSpec, run_stage
 from pipelines.training.loop.multi_task import upright
-from pipelines.training.loop.optimiser import OptimiserConfig, layer_of, make_optimiser
+from pipelines.training.loop.optimiser import OptimiserConfig, make_optimiser, set_rate
 from pipelines.training.loop.prefetch import prefetching
 from pipelines.training.loop.schedule import rate_at
 from pipelines.training.loop.stage import TIMED_STEPS, phase_at, steps_for
@@ -70,31 +70,19 @@ def test_rates_follow_their_schedule():
         Schedule(peak=0.1, final=0.2)
 
 
-def test_layers_count_from_the_input():
-    depths = (1, 2)
-    names = {
-        "model.encoder.embeds.ms.weight": 0,
-        "model.encoder.skips.ms.weight": 0,
-        "model.encoder.stages.0.0.norm.weight": 1,
-        "model.encoder.mergings.0.weight": 1,
-        "model.encoder.stages.1.0.norm.weight": 2,
-        "model.encoder.stages.1.1.norm.weight": 3,
-        "model.encoder.norms.0.weight": 4,
-        "model.fusion.levels.0.weight": 4,
-        "heads.height.weight": 4,
-    }
-    assert {name: layer_of(name, depths) for name in names} == names
-
-
 def test_every_parameter_of_a_backbone_has_its_rate_and_decay():
     model = RingMoE(SHAPE)
-    optimiser = make_optimiser(model, OptimiserConfig(layer_decay=0.5, weight_decay=0.1), depths=SHAPE.depths)
-    found = {id(p): (g["scale"], g["weight_decay"]) for g in optimiser.param_groups for p in g["params"]}
+    optimiser = make_optimiser(model, OptimiserConfig(layer_decay=0.5, weight_decay=0.1), backbone=SHAPE)
+    set_rate(optimiser, 0.8)
+    found = {id(p): (g["lr"], g["weight_decay"]) for g in optimiser.param_groups for p in g["params"]}
+    wanted = {"encoder.embeds.": 0.1, "encoder.stages.0.": 0.2, "encoder.stages.1.": 0.4, "fusion.": 0.8}
     for name, parameter in model.named_parameters():
-        scale, decay = found[id(parameter)]
-        assert decay == (0.1 if parameter.ndim > 1 else 0.0), name
-        assert scale == 0.5 ** (3 - layer_of(name, SHAPE.depths)), name
-    assert {scale for scale, _ in found.values()} == {1.0, 0.5, 0.25, 0.125}
+        rate, decay = found[id(parameter)]
+        assert decay == (0.1 if parameter.ndim > 1 and "bias" not in name and "norm" not in name else 0.0), name
+        for start, one in wanted.items():
+            if name.startswith(start):
+                assert rate == pytest.approx(one), name
+    assert {round(rate, 6) for rate, _ in found.values()} == {0.8, 0.4, 0.2, 0.1}
 
 
 def test_phases_share_the_steps():

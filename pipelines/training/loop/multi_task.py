@@ -138,16 +138,19 @@ class MultiTask:
         return TaskBatch(kind=batch.kind, series=series, membership_BGT=groups, truth=truth)
 
     def losses(self, prepared: TaskBatch) -> StepLosses:
-        """Returns the weighted sum of the tasks' losses; one without any truth in the batch is left out of it."""
+        """Returns the weighted sum of the tasks' losses; one without any truth in the batch adds 0 and has no term.
+
+        Its head runs all the same: processes that share gradients run the same layers.
+        """
         features = self.backbone.encode(prepared.series)
         fused = self.backbone.fuse(features, prepared.membership_BGT)
-        tasks = [task for task in self._tasks if task.kind == prepared.kind and _is_known(prepared.truth[task.name])]
+        tasks = [task for task in self._tasks if task.kind == prepared.kind]
         found = self._own(tasks, fused, prepared) if prepared.kind == "series" else {}
         for task in tasks:
             if task.name not in OWN_TASKS:
                 found[task.name] = _loss(self._model.apply_head(task.name, fused), prepared.truth[task.name], task)
         total = sum((task.weight * found[task.name] for task in tasks), start=_zero(fused))
-        terms = {name: float(value.detach()) for name, value in found.items()}
+        terms = {name: float(value.detach()) for name, value in found.items() if _is_known(prepared.truth[name])}
         return self._with_routing(total, terms, features)
 
     def _own(self, tasks: Sequence[TaskSpec], fused: FusedPyramid, prepared: TaskBatch) -> dict[str, torch.Tensor]:

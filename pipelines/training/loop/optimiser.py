@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import torch
+
+from ringmoe_core.adapt.layer_groups import layer_groups
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from ringmoe_core import RingMoEConfig
+
 SCALE: Final = "scale"
 """Key of a parameter group: its rate over the schedule's."""
-
-_BLOCK: Final = re.compile(r"encoder\.(?:stages|mergings)\.(\d+)(?:\.(\d+))?\.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,7 @@ class OptimiserConfig:
     """Of AdamW."""
 
     weight_decay: float = 0.05
-    """Of matrices; biases, norms and tables of one dimension do not decay."""
+    """Of matrices, as `layer_groups` has it."""
 
     layer_decay: float = 1.0
     """Rate of a layer over that of the one above it, above 0, at most 1."""
@@ -40,44 +41,20 @@ class OptimiserConfig:
             )
 
 
-def make_optimiser(module: nn.Module, config: OptimiserConfig, *, depths: tuple[int, ...]) -> torch.optim.AdamW:
+def make_optimiser(module: nn.Module, config: OptimiserConfig, *, backbone: RingMoEConfig) -> torch.optim.AdamW:
     """Returns the optimiser of all parameters that want a gradient.
 
     Args:
         module: What is trained, a backbone somewhere in it.
         config: Of AdamW.
-        depths: Blocks of each stage of the backbone.
+        backbone: The backbone's configuration.
     """
-    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
-    for name, parameter in module.named_parameters():
-        if parameter.requires_grad:
-            scale = config.layer_decay ** (sum(depths) + 1 - layer_of(name, depths))
-            decay = config.weight_decay if parameter.ndim > 1 else 0.0
-            groups.setdefault((scale, decay), []).append(parameter)
-    listed: list[dict[str, Any]] = [
-        {"params": parameters, "weight_decay": decay, SCALE: scale} for (scale, decay), parameters in groups.items()
-    ]
-    return torch.optim.AdamW(listed, lr=0.0, betas=config.betas)
-
-
-def layer_of(name: str, depths: tuple[int, ...]) -> int:
-    """Returns how far from the input a parameter lies: 0 for patch embeds, 1 and on for blocks, then all that follows.
-
-    Args:
-        name: Of the parameter, whatever module the backbone is in.
-        depths: Blocks of each stage.
-    """
-    total = sum(depths)
-    if "encoder." not in name:
-        return total + 1
-    found = _BLOCK.search(name)
-    if found is None:
-        return total + 1 if "encoder.norms." in name else 0
-    stage = int(found[1])
-    before = sum(depths[:stage])
-    if "encoder.mergings." in name:  # between this stage and the next
-        return before + depths[stage]
-    return before + int(found[2] or 0) + 1
+    groups = layer_groups(
+        module, backbone, learning_rate=1.0, decay=config.layer_decay, weight_decay=config.weight_decay
+    )
+    for group in groups:
+        group[SCALE] = group["lr"]
+    return torch.optim.AdamW(groups, lr=0.0, betas=config.betas)
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

@@ -74,7 +74,7 @@ class StepRecord:
 
     total: float
     terms: Mapping[str, float]
-    """Means over the batches that have them."""
+    """Means over the batches, of all processes, that have them."""
 
     rate: float
     norm: float
@@ -165,7 +165,7 @@ class _Stage:
             run.learner.sampler(size=phase.size, batch=phase.batch, seed=run.seed + number)
             for number, phase in enumerate(run.stage.phases)
         ]
-        self._trainee = Trainee(run.learner.module, run.stage, depths=run.learner.backbone.config.depths)
+        self._trainee = Trainee(run.learner.module, run.stage, backbone=run.learner.backbone.config)
         self._state = StageState(sampler=SamplerState(seed=run.seed), steps=run.stage.steps)
         self._before = self._waited = self._timed_from = 0.0
         self._started = self._saved_at = time.monotonic()
@@ -264,13 +264,18 @@ class _Stage:
     def _record(
         self, batches: list[tuple[ChipBatch, Any]], given: list[StepLosses], rate: float, norm: float, waited: float
     ) -> StepRecord:
-        names = dict.fromkeys(name for losses in given for name in losses.terms)
+        terms = [losses.terms for losses in given]
+        totals = [float(losses.total.detach()) for losses in given]
+        if self._fabric.world_size > 1:
+            parts: list[Any] = [None] * self._fabric.world_size
+            distributed.all_gather_object(parts, (terms, totals))
+            terms, totals = [one for part in parts for one in part[0]], [one for part in parts for one in part[1]]
+        names = dict.fromkeys(name for one in terms for name in one)
         here = max(self._state.seconds - self._before, 1e-9)
         return StepRecord(
             stage=self._stage.name, step=self._state.step, steps=self._state.steps, rate=rate, norm=norm,
             kinds=tuple(batch.kind for batch, _ in batches),
-            total=sum(float(losses.total.detach()) for losses in given) / len(given),
-            terms={name: _mean([losses.terms[name] for losses in given if name in losses.terms]) for name in names},
+            total=_mean(totals), terms={name: _mean([one[name] for one in terms if name in one]) for name in names},
             seconds=self._state.seconds, waited=min(1.0, waited / here), counts=self._state.sampler.counts,
             routing=tuple(_detached(losses.routing) for losses in given if losses.routing is not None),
         )  # fmt: skip

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from pipelines.training.loop.stage import StageConfig
+    from ringmoe_core import RingMoEConfig
 
 WEIGHTS: Final = "weights"
 AVERAGE: Final = "average"
@@ -32,13 +33,13 @@ _MOMENTS: Final = {"first": "exp_avg", "second": "exp_avg_sq"}
 class Trainee:
     """What a stage changes."""
 
-    def __init__(self, module: nn.Module, stage: StageConfig, *, depths: tuple[int, ...]) -> None:
+    def __init__(self, module: nn.Module, stage: StageConfig, *, backbone: RingMoEConfig) -> None:
         self.module = module
         self._stage = stage
         self._names = [name for name, _ in module.named_parameters()]
         self._parameters = list(module.parameters())
         self._averages = [local_tensor(value).clone() for value in self._parameters] if stage.average else None
-        self.optimiser = make_optimiser(module, stage.optimiser, depths=depths)
+        self.optimiser = make_optimiser(module, stage.optimiser, backbone=backbone)
 
     def step(self, number: int, rate: float) -> float:
         """Takes a step down the gradients, clears them and returns their norm before clipping."""

@@ -1,0 +1,137 @@
+"""What a run leaves: weights, heads, `report.json` and `report.html`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from flows.train_config import TrainingConfig
+    from flows.train_run import TrainingReport, _Run
+    from pipelines.training.loop import Learner
+    from pipelines.training.places import PlaceStore
+    from ringmoe_core import RingMoE
+
+
+def write_outputs(run: _Run, state: dict[str, Tensor], learner: Learner, store: PlaceStore) -> TrainingReport:
+    """Measures the model of a state, writes everything into the run's folder and returns the report.
+
+    Args:
+        run: That is over.
+        state: Of the last stage's module, whole.
+        learner: Of the last stage.
+        store: Of the run's places.
+    """
+    from collections import Counter
+
+    from flows.train_curves import read_curves
+    from flows.train_measure import measured
+    from flows.train_page import training_page
+    from flows.train_run import TrainingReport, model_config, resume_folder
+    from ringmoe_core import RingMoE
+
+    config, out = run.config, run.out
+    model = RingMoE(model_config(config), seed=None)
+    own = {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")}
+    model.load_state_dict(own, assign=True)
+    model.eval()
+    found = measured(model, config, store)
+    notes = list(run.notes)
+    if found is None:
+        notes.append("no held-out series with land cover and change: no figures, and a threshold of change of 0.5")
+    notes += missing_classes(store)
+    files = _write_weights(run, model, state, found.change_threshold if found else 0.5)
+    report = TrainingReport(
+        config=config.model_dump(mode="json"),
+        places=dict(Counter(entry.kind for entry in store.entries)),
+        stages=run.summaries,
+        figures=found.figures if found else {},
+        notes=tuple(notes),
+        files=tuple(files),
+        processes=run.fabric.world_size,
+        device=run.fabric.device.type,
+    )
+    page = training_page(report, read_curves(out / "curves.csv"), run.health.windows)
+    (out / "report.html").write_text(page, encoding="utf-8")
+    (out / "report.json").write_text(json.dumps(report.to_dict(), indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(resume_folder(out), ignore_errors=True)
+    del learner
+    return report
+
+
+def missing_classes(store: PlaceStore) -> list[str]:
+    """Returns a line for each kind of place with classes of land cover that none of its pixels has."""
+    import numpy as np
+
+    from pipelines.legend import LAND_COVER
+
+    seen: dict[str, set[int]] = {}
+    for entry in store.entries:
+        if "land_cover" in entry.targets:
+            values = np.asarray(store.place(entry.id).targets["land_cover"])
+            seen.setdefault(entry.kind, set()).update(np.unique(values).tolist())
+    lines = []
+    for kind, found in seen.items():
+        absent = [entry.name for index, entry in enumerate(LAND_COVER) if index not in found]
+        if absent:
+            lines.append(f"{kind}: no pixel of {', '.join(absent)}; what is said of them was learnt from nothing")
+    return lines
+
+
+def _write_weights(run: _Run, model: RingMoE, state: dict[str, Tensor], threshold: float) -> list[str]:
+    import torch
+
+    from flows.train_tasks import head_configs
+    from pipelines.inference.channels import NORMALISATION_ID
+    from ringmoe_core import load_checkpoint, save_checkpoint
+    from ringmoe_core.heads import HeadMetadata, build_head, save_heads
+
+    config, out = run.config, run.out
+    path = out / f"{config.name}.safetensors"
+    save_checkpoint(model, path, metadata=_metadata(run, threshold))
+    files = [path.name]
+    last = config.stages[-1]
+    configs = head_configs(last.tasks, last.channels) if last.learn == "tasks" else {}
+    if configs:
+        heads: dict[str, nn.Module] = {}
+        for name, one in configs.items():
+            heads[name] = build_head(one, model.config)
+            start = f"heads.{name}."
+            heads[name].load_state_dict({k.removeprefix(start): v for k, v in state.items() if k.startswith(start)})
+        metadata = HeadMetadata(
+            configs=configs,
+            model_config=model.config,
+            backbone_sha256=load_checkpoint(path).sha256,
+            normalisation=NORMALISATION_ID,
+            provenance=provenance(config),
+        )
+        heads_path: Path = out / f"{config.name}.heads.safetensors"
+        save_heads(heads, heads_path, metadata=metadata, dtype=torch.bfloat16)
+        files.append(heads_path.name)
+    return files
+
+
+def _metadata(run: _Run, threshold: float) -> Any:
+    from pipelines.inference.channels import NORMALISATION_ID
+    from pipelines.legend import CHANGE, LAND_COVER
+    from ringmoe_core import CheckpointMetadata
+
+    return CheckpointMetadata(
+        trained_modalities=run.modalities,
+        normalisation=NORMALISATION_ID,
+        class_names=tuple(entry.name for entry in LAND_COVER),
+        change_names=tuple(entry.name for entry in CHANGE),
+        change_threshold=threshold,
+        provenance=provenance(run.config),
+    )
+
+
+def provenance(config: TrainingConfig) -> str:
+    """Returns how weights of a run came about, as JSON."""
+    data = "simulated places" if config.data.render and config.data.folder is None else "places on disk"
+    return json.dumps({"command": "ringmoe train", "data": data, "config": config.model_dump(mode="json")})

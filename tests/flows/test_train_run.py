@@ -1,0 +1,296 @@
+"""Whole runs, small ones: what they leave, how they go on, what they say when they cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+import yaml
+from typer.testing import CliRunner
+
+from flows.cli import app
+from flows.errors import ConfigError
+from flows.render import PlaceSpec, cube_places, place_specs, render_places
+from flows.train_config import load_training
+from flows.train_curves import read_curves
+from flows.train_run import RoutingFailedError, train_run
+from pipelines.training.loop import ResumeError, has_state
+from pipelines.training.places import PlaceStore, PlaceStoreError, SamplerError
+from ringmoe_core import load_checkpoint
+from ringmoe_core.heads import load_heads
+
+MODEL = {"dim": 16, "head_dim": 8, "depths": [1, 1], "fusion_dim": 8, "fusion_heads": 2, "skip_dim": 4,
+         "skip_fused_dim": 4, "map_dim": 8}  # fmt: skip
+TASKS = {"land_cover": 1, "change": 1, "radar_land_cover": 1, "height": 0.1, "objects": 1, "scene": 1}
+PHASES = [{"size": 16, "batch": 2}]
+CONFIG = {
+    "name": "small", "preset": "nano", "model": MODEL, "threads": 1, "precision": "32", "device": "cpu",
+    "data": {"hold_out": {"validation": 0.25, "test": 0.25, "buffer_px": 0}},
+    "stages": [
+        {"name": "look", "learn": "pretrain", "steps": 6, "phases": PHASES, "warmup_steps": 1,
+         "objective": {"contrastive": "info_nce"}},
+        {"name": "answer", "learn": "tasks", "steps": 8, "phases": PHASES, "warmup_steps": 1, "channels": 8,
+         "tasks": TASKS},
+    ],
+    "resume": {"every_steps": 3}, "validation_batches": 1,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """Rendered in this process: starting others takes longer than rendering."""
+    import flows.render
+    from pipelines.training.places.store import write_index
+
+    folder = tmp_path_factory.mktemp("places")
+    specs = [PlaceSpec(kind="series", seed=1000 + number, size=64, dates=4) for number in range(8)]
+    specs += [
+        PlaceSpec(kind=kind, seed=1000 + number, size=64, dates=1) for kind in ("slc", "vhr") for number in range(4)
+    ]
+    write_index(folder, [flows.render.render_file(spec, folder) for spec in specs])
+    return folder
+
+
+@pytest.fixture
+def config(places, tmp_path):
+    def load(*overrides):
+        path = tmp_path / "run.yaml"
+        path.write_text(yaml.safe_dump(CONFIG))
+        return load_training(str(path), [f"data.folder={places}", *overrides])
+
+    return load
+
+
+@pytest.fixture(scope="module")
+def finished(places, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    path = folder / "run.yaml"
+    path.write_text(yaml.safe_dump(CONFIG))
+    out = folder / "out"
+    return train_run(load_training(str(path), [f"data.folder={places}"]), out, say=lambda _: None, show=False), out
+
+
+def test_a_run_leaves_weights_heads_curves_and_a_page(finished):
+    report, out = finished
+    assert sorted(path.name for path in out.iterdir()) == [
+        "config.yaml", "curves.csv", "report.html", "report.json", "small.heads.safetensors", "small.safetensors",
+    ]  # fmt: skip
+    loaded = load_checkpoint(out / "small.safetensors")
+    assert loaded.metadata.trained_modalities == ("optical", "sar_l1", "sar_l2", "ms")
+    assert loaded.model.config.dim == 16
+    heads = load_heads(out / "small.heads.safetensors", loaded)
+    assert set(heads.heads) == {"radar_land_cover", "height", "objects", "scene"}
+    assert json.loads((out / "report.json").read_text()) == json.loads(json.dumps(report.to_dict()))
+    assert [(stage.name, stage.steps) for stage in report.stages] == [("look", 6), ("answer", 8)]
+    assert report.places == {"series": 8, "slc": 4, "vhr": 4}
+    assert set(report.stages[1].last) == {*TASKS, "balance"}
+    assert {"land_cover_overall_accuracy", "change_f1", "test_places"} <= set(report.figures)
+    assert set(report.stages[1].held_out) <= {*TASKS, "balance"}
+
+
+def test_curves_have_every_step_of_every_stage(finished):
+    points = read_curves(finished[1] / "curves.csv")
+    for stage, steps in (("look", 6), ("answer", 8)):
+        totals = [point.step for point in points if (point.stage, point.name) == (stage, "total")]
+        assert totals == list(range(1, steps + 1))
+    assert {"rate", "norm", "waited", "balance"} <= {point.name for point in points}
+
+
+def test_the_page_stands_alone_and_shows_everything(finished):
+    page = (finished[1] / "report.html").read_text()
+    assert "<script" not in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    for words in ("Training of small", "Stage look", "Stage answer", "Use of experts", "SAR-L1", "learning rate",
+                  "Collaborative bank", "preset: nano", "held-out ground"):  # fmt: skip
+        assert words in page, words
+    assert page.count("<polyline") >= 20
+
+
+def test_a_finished_run_is_not_run_over(finished, config):
+    with pytest.raises(ConfigError, match="holds a run that is finished"):
+        train_run(config(), finished[1], show=False)
+
+
+@pytest.mark.parametrize("stop", [("look", 5), ("answer", 5)])
+def test_a_stopped_run_goes_on_to_the_same_weights(finished, config, tmp_path, monkeypatch, stop):
+    from flows.train_curves import Curves
+
+    out, add = tmp_path / "out", Curves.add
+
+    def interrupted(self, record):
+        add(self, record)
+        if (record.stage, record.step) == stop:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Curves, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_run(config(), out, show=False)
+    monkeypatch.setattr(Curves, "add", add)
+    assert has_state(out / "resume")
+    with pytest.raises(ConfigError, match="add --resume"):
+        train_run(config(), out, show=False)
+    with pytest.raises(ResumeError, match=r"other values of stages\.1\.steps in"):
+        train_run(config("stages.1.steps=9"), out, resume=True, show=False)
+    report = train_run(config(), out, resume=True, say=lambda _: None, show=False)
+    wanted, made = (load_checkpoint(folder / "small.safetensors") for folder in (finished[1], out))
+    for name, value in wanted.model.state_dict().items():
+        assert torch.equal(made.model.state_dict()[name], value), name
+    assert [stage.last for stage in report.stages][1] == pytest.approx(finished[0].stages[1].last) or stop[
+        0
+    ] == "answer"
+    timed = {"seconds", "waited"}
+    curves = [[p for p in read_curves(folder / "curves.csv") if p.name not in timed] for folder in (finished[1], out)]
+    assert curves[0] == curves[1]
+
+
+def test_weights_of_another_preset_are_refused(config, tmp_path):
+    from ringmoe_core import CheckpointError
+
+    with pytest.raises(CheckpointError, match="config"):
+        train_run(config("start=nano"), tmp_path / "out", show=False)
+
+
+def test_weights_to_start_from_are_started_from(finished, config, tmp_path):
+    start = finished[1] / "small.safetensors"
+    quiet = ["stages.1.learning_rate=1e-12", "stages.1.final_learning_rate=0", "stages.1.steps=2"]
+    config_one = config(f"start={start}", "stages.0.learning_rate=1e-12", "stages.0.final_learning_rate=0", *quiet)
+    train_run(config_one, tmp_path / "out", say=lambda _: None, show=False)
+    wanted, made = (load_checkpoint(path).model.state_dict() for path in (start, tmp_path / "out/small.safetensors"))
+    for name, value in wanted.items():
+        torch.testing.assert_close(made[name], value, rtol=1e-2, atol=1e-4)
+
+
+def test_dead_experts_fail_a_stage_that_is_told_to(config, tmp_path, monkeypatch):
+    from flows.routing_verdict import Finding
+    from flows.train_health import RoutingHealth
+
+    bad = Finding(about="dead", state="bad", text="3 of 9 experts dead")
+    monkeypatch.setattr(RoutingHealth, "findings", lambda *_: (bad,))
+    said = []
+    report = train_run(config(), tmp_path / "warned", say=said.append, show=False)
+    assert "warning: look: 3 of 9 experts dead" in said
+    assert "look: 3 of 9 experts dead" in report.notes
+    with pytest.raises(RoutingFailedError, match=r"experts must stay in use, got in look: 3 of 9 experts dead"):
+        train_run(config("stages.0.routing=fail"), tmp_path / "failed", say=said.append, show=False)
+
+
+def test_no_place_of_a_kind_and_no_store_are_said_so(config, tmp_path):
+    with pytest.raises(SamplerError, match=r"there must be a place of \['video'\]"):
+        train_run(
+            config("stages.1.tasks={movers: 1}", "stages.0.steps=1"), tmp_path / "a", say=lambda _: None, show=False
+        )
+    with pytest.raises(PlaceStoreError, match=r"a folder with index.json"):
+        train_run(config(f"data.folder={tmp_path / 'none'}"), tmp_path / "b", show=False)
+    with pytest.raises(ConfigError, match=r"stages, look: objective: a pre-training configuration holds known keys"):
+        train_run(config("stages.0.objective={masked: 1}"), tmp_path / "c", show=False)
+    with pytest.raises(ConfigError, match=r"model: a configuration holds known keys only"):
+        train_run(config("model={dims: 3}"), tmp_path / "d", show=False)
+
+
+def test_the_command_says_what_is_wrong_and_ends_with_two(tmp_path):
+    run = CliRunner().invoke
+    for arguments, message in (
+        ([], "a run needs a CONFIG or a --preset"),
+        (["nano", "--preset", "nano"], "only one of them"),
+        (["--preset", "nano"], "--preset needs --out"),
+        (["--preset", "giant", "--out", str(tmp_path / "w")], "preset: must be one of"),
+        (["absent.yaml"], "a readable YAML file, got 'absent.yaml'"),
+        (["nano", "--set", "seed"], "--set takes key=value"),
+        (["nano", "--out", str(tmp_path), "--resume", "--set", f"data.folder={tmp_path}", "--set", "data.render={}"],
+         "a resume needs a state"),
+    ):  # fmt: skip
+        result = run(app, ["train", *arguments])
+        assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+
+
+def test_places_that_are_there_are_kept(tmp_path, monkeypatch):
+    # threads instead of processes, which take longer to start than to render
+    monkeypatch.setattr("flows.render.ProcessPoolExecutor", lambda workers, **_: ThreadPoolExecutor(workers))
+    config = load_training("nano", ["data.render={vhr: {places: 3, size: 64}}"])
+    specs = place_specs(config.data.render)
+    told = []
+    assert render_places(specs, tmp_path, workers=1, on_place=lambda done, total: told.append((done, total))) == 3
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
+    (tmp_path / "vhr-001001.safetensors").unlink()
+    larger = [PlaceSpec(kind="vhr", seed=specs[2].seed, size=96, dates=1)]
+    assert render_places([*specs[:2], *larger], tmp_path, workers=1) == 2
+    after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
+    assert [name for name in before if after[name] == before[name]] == ["vhr-001000.safetensors"]
+    store = PlaceStore.open(tmp_path)
+    assert [entry.shape for entry in store.entries] == [(64, 64), (64, 64), (96, 96)]
+
+
+def test_equal_specs_give_equal_files(tmp_path):
+    from flows.render import render_file
+
+    for kind in ("series", "slc", "vhr"):
+        spec = PlaceSpec(kind=kind, seed=5, size=64, dates=4 if kind == "series" else 1)
+        digests = []
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir(exist_ok=True)
+            digests.append(render_file(spec, tmp_path / name).sha256)
+        assert digests[0] == digests[1]
+
+
+def test_an_own_cube_becomes_places_on_blocks_of_its_ground(tmp_path, monkeypatch):
+    import numpy as np
+
+    import pipelines.cube
+    from pipelines.cube import CubeError
+    from pipelines.simulate import RegionSpec, simulate_region, to_cube
+
+    region = simulate_region(RegionSpec(seed=3, size=192, num_dates=2, num_changes=(0, 0)))
+    groups = to_cube(region)
+
+    def open_cube(uri, group, **_):
+        if group not in groups:
+            raise CubeError(f"no group {group}")
+        return groups[group]
+
+    monkeypatch.setattr(pipelines.cube, "open_cube", open_cube)
+    count = cube_places("mine", tmp_path, name="mine", block_px=128)
+    store = PlaceStore.open(tmp_path)
+    assert count == len(store)
+    for entry in store.entries:
+        place = store.place(entry.id)
+        row, col = entry.block
+        first = (max(0, row * 128 + 562_000), max(0, col * 128 - 60_000))
+        height, width = entry.shape
+        assert max(height, width) <= 128
+        wanted = groups["s1"]["power"].to_numpy()[:, 0, first[0] : first[0] + height, first[1] : first[1] + width]
+        seen = place.series["sar_l2"]
+        decibels = 10 * np.log10(np.maximum(wanted, 1e-4))
+        known = seen.valid
+        np.testing.assert_allclose(seen.pixels[:, 0][known] * 5.0 - 11.0, decibels[known], atol=0.02)
+    del groups["s2"]
+    cube_places("mine", tmp_path / "radar", name="radar", block_px=128)
+    assert all(set(entry.sensors) == {"sar_l2"} for entry in PlaceStore.open(tmp_path / "radar").entries)
+    del groups["s1"]
+    with pytest.raises(CubeError, match="no group s2"):
+        cube_places("mine", tmp_path / "none", name="none")
+
+
+@pytest.mark.slow
+def test_two_processes_of_torchrun_train_and_go_on(config, tmp_path):
+    out = tmp_path / "two"
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    local = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1"]
+    config()
+    given = ["--out", str(out), "--set", f"data.folder={config().data.folder}", "--set", "expert_ranks=2"]
+    command = [*torchrun, *local, "-m", "flows.train", str(tmp_path / "run.yaml"), *given]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    whole = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert whole.returncode == 0, whole.stderr[-3000:]
+    report = json.loads(whole.stdout.splitlines()[-1])
+    assert report["processes"] == 2
+    assert report == json.loads((out / "report.json").read_text())
+    loaded = load_checkpoint(out / "small.safetensors")
+    assert all(torch.isfinite(value).all() for value in loaded.model.state_dict().values())
+    totals = [point for point in read_curves(out / "curves.csv") if point.name == "total"]
+    assert [point.step for point in totals] == [*range(1, 7), *range(1, 9)]
