@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor, nn
 
-from ringmoe_core.heads.pixel_series import PixelSeriesHead
 from ringmoe_core.heads.point_series import points_of
 
 if TYPE_CHECKING:
@@ -107,7 +106,6 @@ class TaskModel(nn.Module):
 
 
 def _run_points(head: nn.Module, series: Mapping[str, Series]) -> Tensor:
-    assert isinstance(head, PixelSeriesHead)
     first = next(iter(series.values()))
     logits_NK: Tensor = head({name: points_of(one) for name, one in series.items()})
     return logits_NK.reshape(first.num_places, *first.size, -1).permute(0, 3, 1, 2)
@@ -130,6 +128,15 @@ def _run_maps(task: TaskModel, head: nn.Module, fused: FusedPyramid) -> Any:
     return head(task.decode(fused))
 
 
+def _run_pixels(task: TaskModel, head: nn.Module, fused: FusedPyramid) -> Any:
+    if head.num_statistics:
+        raise ValueError(
+            f"this head also reads {head.num_statistics} statistics of each pixel's series, which a pyramid does not "
+            "hold; give it rows or planes of features"
+        )
+    return head(task.decode(fused))
+
+
 def _run_map_pair(task: TaskModel, head: nn.Module, fused: FusedPyramid) -> Any:
     maps_NPHW = task.decode(fused)
     return head(maps_NPHW[0::2], maps_NPHW[1::2])
@@ -140,10 +147,11 @@ _RUNS = {
     "pair": _run_pair,
     "maps": _run_maps,
     "map_pair": _run_map_pair,
+    "pixels": _run_pixels,
 }
 
 READS: Final = (*_RUNS, "points")
-"""What a head can read: levels of a pyramid, of two; decoded maps, of two; series of points."""
+"""What a head can read: levels of a pyramid, of two; decoded maps, of two; features of a pixel; series of points."""
 
 
 def _wants_fine(head: nn.Module) -> bool:

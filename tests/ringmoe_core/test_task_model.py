@@ -27,6 +27,7 @@ HEADS = {
     "other": HeadConfig(kind="change", task="other", class_names=CLASSES, options={"decoder": "pyramid", **NARROW}),
     "linear": HeadConfig(kind="change", task="linear", class_names=CLASSES, options={"decoder": "linear"}),
     "height": HeadConfig(kind="height", task="height", options=NARROW),
+    "pixel": HeadConfig(kind="pixel", task="pixel", class_names=CLASSES),
     "series": HeadConfig(kind="pixel_series", task="series", class_names=CLASSES, options={"dim": 16, "depth": 1}),
 }
 PAIRS = ("change", "other", "linear")
@@ -194,6 +195,9 @@ def test_what_cannot_be_asked(task, series, config):
         task.run("change", series, torch.ones(2, 3, 4, dtype=torch.bool))
     with pytest.raises(ValueError, match="membership must be bool"):
         task.run("cover", series, torch.ones(2, 1, 3, dtype=torch.bool))
+    own = HeadConfig(kind="pixel", task="own", class_names=CLASSES, options={"statistics": 4})
+    with pytest.raises(ValueError, match="4 statistics"):
+        TaskModel(task.model, {"own": build_head(own, config)}).run("own", series)
     with pytest.raises(ValueError, match="says what it reads"):
         TaskModel(task.model, {"mine": torch.nn.Linear(1, 1)})
 
