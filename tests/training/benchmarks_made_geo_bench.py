@@ -24,7 +24,7 @@ SETS = {
     "m-eurosat": (LEVEL_1C, np.int16, 1e-4, 10),
     "m-bigearthnet": (LEVEL_2A, np.float32, 1e-4, 43),
     "m-so2sat": (SO2SAT, np.float32, 1, 17),
-    "m-brick-kiln": (LEVEL_1C, np.int16, 1, 2),
+    "m-brick-kiln": (LEVEL_1C[:8], np.int16, 1e-4, 2),
     "m-forestnet": (LANDSAT, np.uint8, 1, 12),
     "m-pv4ger": (RGB, np.uint8, 1, 2),
     "m-pv4ger-seg": (RGB, np.uint8, 1, 2),
@@ -38,6 +38,7 @@ SETS = {
 
 MASKS = {"m-pv4ger-seg", "m-chesapeake-landcover", "m-cashew-plantation", "m-SA-crop-type", "m-nz-cattle", "m-NeonTree"}
 DATED = {"m-cashew-plantation": "_2019-11-05", "m-SA-crop-type": "_2017-08-01"}
+UNREAD = {"m-brick-kiln": LEVEL_1C[8:], "m-so2sat": ["01 - VH.Real", "02 - VH.Imaginary"]}
 SIDE = 8
 
 
@@ -72,7 +73,7 @@ def maker(folder):
                 layers = rng.integers(0, 200, (len(bands), SIDE, SIDE)).astype(dtype)
                 date = DATED.get(folder, "")
                 arrays = {f"{band}{date}": layer for band, layer in zip(bands, layers, strict=True)}
-                arrays["Cloud Probability"] = np.zeros((SIDE, SIDE), np.uint8)
+                arrays |= dict.fromkeys(UNREAD.get(folder, ["Cloud Probability"]), np.zeros((SIDE, SIDE), np.uint8))
                 if folder in MASKS:
                     target = rng.integers(0, num_classes, (SIDE, SIDE))
                     arrays[f"label{date}"] = target.astype(np.int16)

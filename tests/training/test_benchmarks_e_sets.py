@@ -17,6 +17,7 @@ from pipelines.training.benchmarks.sample import (
     LabelsTarget,
     MaskTarget,
 )
+from pipelines.training.protocols.model_image import model_image
 
 PLAIN = sorted(name for name in MADE if not name.endswith("few-shot"))
 
@@ -92,6 +93,16 @@ def test_targets_are_of_the_task_and_inside_the_classes(made, name):
     if isinstance(sample.target, MaskTarget):
         seen = set(np.unique(sample.target.mask).tolist()) - {IGNORE}
         assert max(seen) < len(info.classes)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_every_image_feeds_the_model(made, name):
+    root, _ = made(name)
+    sample = open_benchmark(name, root, benchmark_class(name).info.splits[0])[0]
+    for image in sample.images:
+        seen = model_image(image, ("optical", "ms", "sar_l1", "sar_l2"))
+        assert seen.size == image.size
+        assert seen.channels.present.any()
 
 
 @pytest.mark.parametrize("name", ["nwpu-resisc45", "aid", "whu-rs19", "uc-merced"])

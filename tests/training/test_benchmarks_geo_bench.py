@@ -18,6 +18,7 @@ from tiny_hdf5 import write_hdf5
 from pipelines.training.benchmarks import SampleError, benchmark_class, open_benchmark
 from pipelines.training.benchmarks.census import take_census
 from pipelines.training.benchmarks.errors import LayoutError, SplitError
+from pipelines.training.benchmarks.hdf5_layers import layer_names, read_layer
 
 EUROSAT = "classification_v1.0/m-eurosat"
 
@@ -44,6 +45,23 @@ def test_the_trap_would_have_shown(tmp_path):
 def test_number_of_classes_is_the_benchmarks(folder):
     """GEO-Bench, table 2: numbers of classes."""
     assert len(benchmark_class(f"geo-bench-{folder.removeprefix('m-').lower()}").info.classes) == SETS[folder][3]
+
+
+def test_bands_are_named_by_what_the_arrays_hold(tmp_path):
+    """EuroSAT keeps B8A last and its converter named layers in order: Sentinel-2's cirrus band lies in the array 09."""
+    MADE["geo-bench-eurosat"](tmp_path)
+    image = open_benchmark("geo-bench-eurosat", tmp_path, "train")[0].images[0]
+    path = tmp_path / EUROSAT / "id_0000.hdf5"
+    held = {"B08": "08_-_NIR", "B09": "08A_-_Vegetation_Red_Edge", "B10": "09_-_Water_vapour", "B8A": "12_-_SWIR"}
+    for band, array in held.items():
+        stored = read_layer(path, layer_names(path)[array])
+        np.testing.assert_allclose(image.pixels[image.bands.index(band)], stored * 1e-4, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "peak"), [("pv4ger", 255), ("sa-crop-type", 255), ("chesapeake-landcover", 1)])
+def test_pictures_say_their_largest_value(tmp_path, name, peak):
+    MADE[f"geo-bench-{name}"](tmp_path)
+    assert open_benchmark(f"geo-bench-{name}", tmp_path, "test")[0].images[0].peak == peak
 
 
 def test_partitions_and_roots_are_found(tmp_path):

@@ -39,8 +39,11 @@ class GeoBench(IndexedBenchmark):
     folder: ClassVar[str]
     """Of the set, as `m-eurosat`."""
 
+    arrays: ClassVar[tuple[str, ...]]
+    """Names of the arrays that are read, in the order of `form.bands`."""
+
     form: ClassVar[ImageFormat]
-    """Its `bands` are the names of the arrays."""
+    """Its `bands` say what the arrays hold."""
 
     def __init__(self, root: Path, split: str, *, partition: str = "default") -> None:
         """Opens a split.
@@ -98,7 +101,7 @@ class GeoBench(IndexedBenchmark):
     def _read(self, entry: str) -> Sample:
         path = self.base / f"{entry}.hdf5"
         addresses = layer_names(path)
-        layers = [read_layer(path, _address(addresses, band, path)) for band in self.form.bands]
+        layers = [read_layer(path, _address(addresses, band, path)) for band in self.arrays]
         image = image_of(_stacked(layers, path), path, self.form)
         return Sample(id=entry, images=(image,), target=self._target(entry, path, addresses, image.size))
 

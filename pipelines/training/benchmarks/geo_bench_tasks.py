@@ -6,12 +6,13 @@ from typing import Final
 
 from pipelines.training.benchmarks.bigearthnet_classes import CLASSES_43
 from pipelines.training.benchmarks.eurosat import CLASSES as EUROSAT_CLASSES
+from pipelines.training.benchmarks.eurosat import MS_BANDS
 from pipelines.training.benchmarks.geo_bench import GeoBench
-from pipelines.training.benchmarks.image_format import ImageFormat
+from pipelines.training.benchmarks.image_format import RGB, ImageFormat
 from pipelines.training.benchmarks.info import BenchmarkInfo, Task
 from pipelines.training.benchmarks.measures import CLASSIFICATION, MULTI_LABEL, SEGMENTATION
 
-S2_BANDS: Final = (
+S2_ARRAYS: Final = (
     "01 - Coastal aerosol",
     "02 - Blue",
     "03 - Green",
@@ -26,7 +27,11 @@ S2_BANDS: Final = (
     "11 - SWIR",
     "12 - SWIR",
 )
-RGB: Final = ("Red", "Green", "Blue")
+S2_BANDS: Final = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
+RGB_ARRAYS: Final = ("Red", "Green", "Blue")
+
+EIGHT_BITS: Final = 255.0
+"""Of pictures that the converters widened to 16 bits."""
 
 LOCAL_CLIMATE_ZONES: Final = (
     "Compact high rise",
@@ -122,11 +127,16 @@ geobench/
 
 
 class GeoBenchEuroSat(GeoBench):
-    """Its converter names the 13 layers of EuroSAT in the order of Sentinel-2, B8A ninth; the source keeps B8A last."""
+    """The converter named the 13 layers in the order of Sentinel-2, while EuroSAT keeps B8A last.
+
+    So the array "08A" holds B09, "09" B10, "10" B11, "11" B12 and "12" B8A; published means of the arrays agree (12 for
+    "09", as of the cirrus band). Bands are named here by what they hold.
+    """
 
     info = info("m-eurosat", "land use", "classification", EUROSAT_CLASSES)
     folder = "m-eurosat"
-    form = ImageFormat(bands=S2_BANDS, modality="ms", unit="reflectance", scale=REFLECTANCE, gsd_m=10.0)
+    arrays = S2_ARRAYS
+    form = ImageFormat(bands=MS_BANDS, modality="ms", unit="reflectance", scale=REFLECTANCE, gsd_m=10.0)
 
 
 class GeoBenchBigEarthNet(GeoBench):
@@ -134,6 +144,7 @@ class GeoBenchBigEarthNet(GeoBench):
 
     info = info("m-bigearthnet", "land cover", "multi_label", CLASSES_43)
     folder = "m-bigearthnet"
+    arrays = (*S2_ARRAYS[:10], *S2_ARRAYS[11:])
     form = ImageFormat(
         bands=(*S2_BANDS[:10], *S2_BANDS[11:]), modality="ms", unit="reflectance", scale=REFLECTANCE, gsd_m=10.0
     )
@@ -144,15 +155,17 @@ class GeoBenchSo2Sat(GeoBench):
 
     info = info("m-so2sat", "local climate zones", "classification", LOCAL_CLIMATE_ZONES)
     folder = "m-so2sat"
+    arrays = (*S2_ARRAYS[1:9], *S2_ARRAYS[11:])
     form = ImageFormat(bands=(*S2_BANDS[1:9], *S2_BANDS[11:]), modality="ms", unit="reflectance", gsd_m=10.0)
 
 
 class GeoBenchBrickKiln(GeoBench):
-    """Sentinel-2 composites of Bangladesh."""
+    """Sentinel-2 composites of Bangladesh: eight bands; published means of the other five do not fit their names."""
 
     info = info("m-brick-kiln", "brick kilns", "classification", ("not brick kiln", "brick kiln"))
     folder = "m-brick-kiln"
-    form = ImageFormat(bands=S2_BANDS, modality="ms", unit="digital_number", gsd_m=10.0)
+    arrays = S2_ARRAYS[:8]
+    form = ImageFormat(bands=S2_BANDS[:8], modality="ms", unit="reflectance", scale=REFLECTANCE, gsd_m=10.0)
 
 
 class GeoBenchForestNet(GeoBench):
@@ -160,11 +173,9 @@ class GeoBenchForestNet(GeoBench):
 
     info = info("m-forestnet", "drivers of forest loss", "classification", FORESTNET)
     folder = "m-forestnet"
+    arrays = ("04 - Red", "03 - Green", "02 - Blue", "05 - NIR", "06 - SWIR1", "07 - SWIR2")
     form = ImageFormat(
-        bands=("04 - Red", "03 - Green", "02 - Blue", "05 - NIR", "06 - SWIR1", "07 - SWIR2"),
-        modality="ms",
-        unit="digital_number",
-        gsd_m=15.0,
+        bands=(*RGB, "nir", "swir1", "swir2"), modality="ms", unit="digital_number", gsd_m=15.0, peak=EIGHT_BITS
     )
 
 
@@ -173,7 +184,8 @@ class GeoBenchPv4Ger(GeoBench):
 
     info = info("m-pv4ger", "solar panels", "classification", ("no solar pv", "solar pv"))
     folder = "m-pv4ger"
-    form = ImageFormat(bands=RGB, modality="optical", unit="digital_number", gsd_m=0.1)
+    arrays = RGB_ARRAYS
+    form = ImageFormat(bands=RGB, modality="optical", unit="digital_number", gsd_m=0.1, peak=EIGHT_BITS)
 
 
 class GeoBenchPv4GerSeg(GeoBench):
@@ -181,15 +193,17 @@ class GeoBenchPv4GerSeg(GeoBench):
 
     info = info("m-pv4ger-seg", "solar panels", "segmentation", ("no solar pv", "solar pv"))
     folder = "m-pv4ger-seg"
-    form = ImageFormat(bands=RGB, modality="optical", unit="digital_number", gsd_m=0.1)
+    arrays = RGB_ARRAYS
+    form = ImageFormat(bands=RGB, modality="optical", unit="digital_number", gsd_m=0.1, peak=EIGHT_BITS)
 
 
 class GeoBenchChesapeake(GeoBench):
-    """NAIP; the class no-data counts, as it does in the benchmark."""
+    """NAIP, from 0 to 1; the class no-data counts, as it does in the benchmark."""
 
     info = info("m-chesapeake-landcover", "land cover", "segmentation", CHESAPEAKE)
     folder = "m-chesapeake-landcover"
-    form = ImageFormat(bands=(*RGB, "NearInfrared"), modality="ms", unit="digital_number", gsd_m=1.0)
+    arrays = (*RGB_ARRAYS, "NearInfrared")
+    form = ImageFormat(bands=(*RGB, "nir"), modality="ms", unit="digital_number", gsd_m=1.0, peak=1.0)
 
 
 class GeoBenchCashew(GeoBench):
@@ -197,6 +211,7 @@ class GeoBenchCashew(GeoBench):
 
     info = info("m-cashew-plantation", "cashew plantations", "segmentation", CASHEW)
     folder = "m-cashew-plantation"
+    arrays = (*S2_ARRAYS[:10], *S2_ARRAYS[11:])
     form = ImageFormat(
         bands=(*S2_BANDS[:10], *S2_BANDS[11:]), modality="ms", unit="reflectance", scale=REFLECTANCE, gsd_m=10.0
     )
@@ -207,7 +222,10 @@ class GeoBenchSaCropType(GeoBench):
 
     info = info("m-SA-crop-type", "crops of South Africa", "segmentation", SOUTH_AFRICA)
     folder = "m-SA-crop-type"
-    form = ImageFormat(bands=(*S2_BANDS[:10], *S2_BANDS[11:]), modality="ms", unit="digital_number", gsd_m=10.0)
+    arrays = (*S2_ARRAYS[:10], *S2_ARRAYS[11:])
+    form = ImageFormat(
+        bands=(*S2_BANDS[:10], *S2_BANDS[11:]), modality="ms", unit="digital_number", gsd_m=10.0, peak=EIGHT_BITS
+    )
 
 
 class GeoBenchNzCattle(GeoBench):
@@ -215,7 +233,8 @@ class GeoBenchNzCattle(GeoBench):
 
     info = info("m-nz-cattle", "cattle", "segmentation", ("no cattle", "cattle"))
     folder = "m-nz-cattle"
-    form = ImageFormat(bands=RGB, modality="optical", unit="digital_number", gsd_m=0.1)
+    arrays = RGB_ARRAYS
+    form = ImageFormat(bands=RGB, modality="optical", unit="digital_number", gsd_m=0.1, peak=EIGHT_BITS)
 
 
 class GeoBenchNeonTree(GeoBench):
@@ -223,4 +242,5 @@ class GeoBenchNeonTree(GeoBench):
 
     info = info("m-NeonTree", "trees", "segmentation", ("no tree", "tree"))
     folder = "m-NeonTree"
-    form = ImageFormat(bands=RGB, modality="optical", unit="digital_number", gsd_m=0.1)
+    arrays = RGB_ARRAYS
+    form = ImageFormat(bands=RGB, modality="optical", unit="digital_number", gsd_m=0.1, peak=EIGHT_BITS)

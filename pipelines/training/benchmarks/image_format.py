@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 RGB: Final = ("red", "green", "blue")
 """Names of the three colours, in the order in which picture files keep them."""
 
+RELATIVE: Final = ("digital_number", "amplitude")
+"""Units whose values mean something only beside the largest that can occur."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFormat:
@@ -39,6 +42,9 @@ class ImageFormat:
 
     size: tuple[int, int] | None = None
     """Height and width that every image must have; None where the set has several or they are not insisted on."""
+
+    peak: float | None = None
+    """Largest value that the set's pictures can have; None: that of the stored type, where it is an integer."""
 
     nodata: tuple[float, ...] = ()
     """Stored values that mean missing, as the set documents them. NaN always does."""
@@ -84,7 +90,7 @@ def image_of(stored: NDArray[Any], path: Path, form: ImageFormat, *, time: str =
         unit=form.unit,
         gsd_m=form.gsd_m,
         time=time,
-        peak=peak_of(stored.dtype) if form.unit == "digital_number" else None,
+        peak=(form.peak or peak_of(stored.dtype)) if form.unit in RELATIVE else None,
     )
 
 
