@@ -5,18 +5,20 @@
 Fitted on some seeds, scored on others that it never saw; pixels are drawn at random, so that classes weigh as they
 cover the ground. `slc` is scored on one look of one date (speckle alone decides), on the mean covariance of eight looks
 of eight dates, on the true covariance, and, for the two classes that only polarimetry tells apart, with and without it.
-`vhr` is scored on red, green and blue.
+`vhr` is scored on red, green and blue of one pixel; kinds of scene by the colours of the whole image; height and
+changed buildings by the colours of one pixel.
 """
 
 import argparse
 import json
 
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.metrics import average_precision_score, balanced_accuracy_score, r2_score
 
-from pipelines.simulate import SlcSpec, VhrSpec, simulate_slc, simulate_vhr
+from pipelines.simulate import SlcSpec, VhrSpec, simulate_slc, simulate_vhr, simulate_vhr_pair
 from pipelines.simulate.slc.ground import TWINS
+from pipelines.simulate.vhr import SCENE_CLASSES
 
 TRAINING, UNSEEN = range(400_000, 400_012), range(410_000, 410_006)
 VHR_TRAINING, VHR_UNSEEN = range(400_000, 400_060), range(410_000, 410_030)
@@ -56,10 +58,23 @@ def slc_rows(seed, rng):
 
 
 def vhr_rows(seed, rng):
+    """Colours of some pixels, their class and height; colour statistics of the scene, and its kind."""
     scene = simulate_vhr(VhrSpec(seed=seed))
     usable = np.flatnonzero(scene.valid)
     drawn = rng.choice(usable, min(PIXELS // 2, usable.size), replace=False)
-    return {"colour": scene.reflectance.reshape(3, -1).T[drawn]}, scene.land_cover.ravel()[drawn]
+    colour = scene.reflectance.reshape(3, -1)
+    quantiles = np.quantile(colour[:, usable], (0.05, 0.25, 0.5, 0.75, 0.95), axis=1).ravel()
+    kind = SCENE_CLASSES.index(scene.scene_class)
+    return colour.T[drawn], scene.land_cover.ravel()[drawn], scene.height_m.ravel()[drawn], quantiles, kind
+
+
+def pair_rows(seed, rng):
+    """Colours at both dates of some pixels, and whether a building changed there."""
+    pair = simulate_vhr_pair(VhrSpec(seed=seed, scene_class=("residential", "industrial")[seed % 2]))
+    usable = np.flatnonzero(pair.before.valid & pair.after.valid)
+    drawn = rng.choice(usable, 4 * PIXELS, replace=False)
+    colour = np.concatenate([pair.before.reflectance, pair.after.reflectance]).reshape(6, -1)
+    return colour.T[drawn], pair.change.ravel()[drawn] > 0
 
 
 def forest(fit, test, *, classes=None):
@@ -93,8 +108,28 @@ def measure_slc():
 
 
 def measure_vhr():
-    fit, test = collect(vhr_rows, VHR_TRAINING), collect(vhr_rows, VHR_UNSEEN)
-    return {"vhr_colour": forest(fit["colour"], test["colour"])}
+    rng = np.random.default_rng(0)
+    fit, test = ([vhr_rows(seed, rng) for seed in seeds] for seeds in (VHR_TRAINING, VHR_UNSEEN))
+    x, y, height = (np.concatenate([row[part] for row in fit]) for part in range(3))
+    test_x, test_y, test_height = (np.concatenate([row[part] for row in test]) for part in range(3))
+    regressor = RandomForestRegressor(60, min_samples_leaf=20, random_state=0).fit(x, height)
+    scenes = [(np.stack([row[3] for row in rows]), np.array([row[4] for row in rows])) for rows in (fit, test)]
+    return {
+        "vhr_colour": forest((x, y), (test_x, test_y)),
+        "vhr_scene_by_colour": forest(*scenes),
+        "vhr_height_by_colour": {"r2": round(float(r2_score(test_height, regressor.predict(test_x))), 3)},
+    }
+
+
+def measure_pairs():
+    rng = np.random.default_rng(0)
+    parts = [[pair_rows(seed, rng) for seed in seeds] for seeds in (VHR_TRAINING[:20], VHR_UNSEEN[:10])]
+    (x, y), (test_x, test_y) = ([np.concatenate(column) for column in zip(*rows, strict=True)] for rows in parts)
+    found = RandomForestClassifier(60, min_samples_leaf=20, random_state=0).fit(x, y).predict_proba(test_x)[:, 1]
+    precision = float(average_precision_score(test_y, found))
+    return {
+        "vhr_change_by_colour": {"average_precision": round(precision, 3), "changed": round(float(test_y.mean()), 3)}
+    }
 
 
 def main():
@@ -106,7 +141,7 @@ def main():
     if options.only != "vhr":
         result |= measure_slc()
     if options.only != "slc":
-        result |= measure_vhr()
+        result |= measure_vhr() | measure_pairs()
     if options.json:
         print(json.dumps(result, indent=2))
         return

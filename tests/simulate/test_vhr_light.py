@@ -122,3 +122,14 @@ def test_corners_by_hand():
     assert entry.upright_box() == pytest.approx((9.0, 16.0, 11.0, 24.0))
     assert wrapped(np.pi / 2) == pytest.approx(-np.pi / 2)
     assert wrapped(3.0) == pytest.approx(3.0 - np.pi)
+
+
+def test_foam_ends_at_the_bank():
+    ground = Ground(FRAME, np.random.default_rng(0), "meadow")
+    ground.fill(ground.box(16.0, 32.0, 32.0, 64.0, 0.0), "clear_water")
+    canvas = Canvas(ground)
+    canvas.add(Solid(kind="wake", cx=32.0, cy=32.0, length_m=40.0, width_m=12.0, angle_rad=0.0, height_m=0.02,
+                     material="foam"))  # fmt: skip
+    foam = canvas.owner >= 0
+    assert foam[:, : FRAME.fine // 2].any()
+    assert not foam[:, FRAME.fine // 2 :].any()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.simulate.landscape import WATER
 from pipelines.simulate.vhr.materials import material_index
 from pipelines.simulate.vhr.solids import COVER_OF_KIND, Solid, Stamp, stamp
 
@@ -80,6 +81,8 @@ class Canvas:
     def _paint(self, window: tuple[slice, slice], inner: tuple[slice, slice], drawn: Stamp, number: int) -> None:
         solid = self.seen[number].solid
         above = drawn.mask[inner] & (drawn.top_m[inner] > self.top_m[window])
+        if solid.kind == "wake":
+            above &= self.cover[window] == WATER  # foam ends at the bank
         down, right = (np.asarray(np.gradient(drawn.top_m, axis=axis), dtype=np.float32) for axis in (0, 1))
         slopes = (np.float32(self.frame.scale) * right[inner], np.float32(self.frame.scale) * down[inner])
         for target, values in (
