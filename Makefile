@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: env demo test lint types imports tests bench weights clean help
+.PHONY: env demo test lint types imports tests bench results weights clean help
 
 help:
 	@echo "make demo   set up, run the demonstration offline, write out/demo/report.html"
 	@echo "make test   set up, lint, types, import contracts, tests"
 	@echo "make bench  speed against the peer, side by side"
+	@echo "make results  redraw the claims of docs/results.md from the committed rows; FULL=1 trains what has none first"
 	@echo "make env    set up only (.venv)"
 	@echo "make weights  train the shipped weights anew: nano, then its dense student (about an hour on 2 cores)"
 
@@ -47,6 +48,10 @@ bench: env
 	@$(BIN)/python benchmarks/backbone.py
 	@$(BIN)/python benchmarks/load.py
 	@$(BIN)/python benchmarks/cube.py
+
+results: env
+	@if [ -n "$(FULL)" ]; then OMP_NUM_THREADS=1 $(BIN)/python -m experiments.run --all; fi
+	@$(BIN)/python -m experiments.page
 
 weights: env
 	@$(BIN)/ringmoe train --preset nano --out ringmoe_core/weights/nano.safetensors

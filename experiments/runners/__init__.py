@@ -1,0 +1,1 @@
+"""One file an experiment: what an arm does with a seed."""
