@@ -12,6 +12,7 @@ from pretrain_batches import make_batch
 from ringmoe_core import RingMoE
 from ringmoe_core.hidden_tokens import HiddenTokens
 from ringmoe_core.pretraining import PretrainConfig, Pretrainer
+from ringmoe_core.pretraining.hide import hidden_cells, without
 from ringmoe_core.pretraining.target import Truth
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -220,11 +221,34 @@ def test_tokens_count_as_live_where_attention_is_masked(small_config, enliven, m
     shown = {"ms": replace(series, valid_BTHW=valid)}
     dead = model.encode(shown)
     live = model.encode(shown, HiddenTokens(token_D=torch.linspace(-1, 1, 16), cells={"ms": cells}))
-    tokens = [float(report.collaborative_load_YMX[0].sum()) for report in (dead.routing, live.routing)]
-    assert tokens == [6 * 32, 6 * 64]
-    coarse = [float(report.collaborative_load_YMX[-1].sum()) for report in (dead.routing, live.routing)]
-    assert coarse == [6 * 2, 6 * 4]
+    tokens = [report.collaborative_load_YMX.sum((1, 2)).tolist() for report in (dead.routing, live.routing)]
+    assert tokens[0] == [6 * 32, 6 * 8, 6 * 8, 6 * 2]  # of each layer: 1, 2 and 1 of the stages
+    assert tokens[1] == [6 * 64, 6 * 16, 6 * 16, 6 * 4]
     assert not torch.allclose(dead.pyramid()[4][..., 4:, :], live.pyramid()[4][..., 4:, :])  # seen by visible ones
+
+
+def test_a_modality_is_helped_by_all_others_and_not_by_itself(small_config, monkeypatch):
+    trained = make(small_config, cross_modal=True)
+    batch = make_batch(("optical", "sar_l2", "ms"), dates=2)
+    given = {}
+    for name, decoder in trained.decoders.items():
+        plain = decoder.forward
+        monkeypatch.setattr(
+            decoder,
+            "forward",
+            lambda own, others, size, f=plain, n=name: (given.update({n: others}), f(own, others, size))[1],
+        )
+    trained(batch)
+    hidden = trained.hidden_pixels(batch)
+    shown = {name: without(one, hidden[name]) for name, one in batch.series.items()}
+    cells = {name: hidden_cells(one, hidden[name], 4) for name, one in batch.series.items()}
+    for name in batch.series:
+        rest = {other: one for other, one in shown.items() if other != name}
+        features = trained.model.encode(rest, HiddenTokens(token_D=trained.token_D, cells=cells))
+        fused = trained.model.fuse(features, torch.ones(2, 1, 4, dtype=torch.bool))
+        for mine, expected in zip(given[name], fused.levels, strict=True):
+            wanted = expected.permute(0, 2, 3, 1).repeat_interleave(2, dim=0)  # for both dates of a place
+            torch.testing.assert_close(mine, wanted, rtol=1e-4, atol=1e-5)
 
 
 def best_constant(trained, batch):
