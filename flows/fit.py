@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from flows.area import target_grid
+from flows.fit_area import check_random_sample, region_areas
 from flows.fit_cube import region_cube
 from flows.fit_head import HeadNote, save_own_head
 from flows.fit_options import METRES_A_KM
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from flows.fit_options import Features, FitOptions
     from flows.fit_samples import Laid
     from pipelines.inference.own_features import PixelFeatures
+    from pipelines.training.own_labels.area_estimate import AreaEstimate
     from pipelines.training.own_labels.design import Design
     from pipelines.training.own_labels.label_pixels import LabelPixels
     from ringmoe_core import LoadedModel
@@ -55,6 +58,8 @@ def fit_region(
     grid = target_grid(config.area, config.resolution)
     weights = weights_path(config.inference.weights)
     labels = read_labels(options.labels, options.column, epsg=grid.epsg, layer=options.layer)
+    if options.random_sample:
+        check_random_sample(labels)
     pixels = label_pixels(labels, grid, pixels_per_label=options.pixels_per_label, seed=options.seed)
     cube = region_cube(config, on_progress=on_progress)
     loaded = load_checkpoint(weights)
@@ -63,6 +68,10 @@ def fit_region(
     design = _design(laid, options, on_progress)
     out = options.out or config.output / "heads" / f"{_plain(options.column)}.safetensors"
     note = _learnt(laid, design, options, loaded, out)
+    areas: tuple[AreaEstimate, ...] = ()
+    if options.random_sample:
+        score = design.scores[HEAD]
+        areas = region_areas(config, cube.ref, out, laid.class_names, score, on_progress=on_progress)
     facts = {
         "region": config.name,
         "cube": f"{cube.ref.uri} @ {cube.ref.snapshot}" + ("" if cube.found else ", built by this fit"),
@@ -70,7 +79,7 @@ def fit_region(
         "seed": str(options.seed),
         "software": f"ringmoe-datacube {version('ringmoe-datacube')}",
     }
-    return _report(options, laid, design, note, facts), out
+    return replace(_report(options, laid, design, note, facts), areas=areas), out
 
 
 def region_features(

@@ -44,6 +44,9 @@ def fit(  # noqa: PLR0917 each is an option of its own
     min_samples: Annotated[
         int | None, typer.Option("--min-samples", min=1, help="A class with fewer samples is left out.")
     ] = None,
+    random_sample: Annotated[
+        bool, typer.Option("--random-sample", help="The labels are points drawn at random: areas are estimated too.")
+    ] = False,
     layer: Annotated[str | None, typer.Option("--layer", help="Of a file of labels with several.")] = None,
     columns: Annotated[
         Path | None, typer.Option("--columns", help="YAML of what a table's columns are; WorldCereal's are known.")
@@ -67,6 +70,7 @@ def fit(  # noqa: PLR0917 each is an option of its own
             if labels is None or column is None:
                 _wrong("a region needs --labels and --column; name the file and the column of the class")
             more = {"labels": labels, "column": column, "layer": layer, "features": features, "hidden": hidden}
+            more |= {"random_sample": random_sample}
             report, head = _region(region, given | more)
         from flows.fit_report import summary, write_report
 

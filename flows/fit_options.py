@@ -36,6 +36,9 @@ class FitOptions:
 
     min_samples: int = FEWEST_SAMPLES
     pixels_per_label: int = PIXELS_PER_LABEL
+    random_sample: bool = False
+    """Whether the labels are points drawn at random over the area: then areas are estimated too."""
+
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -52,6 +52,7 @@ def render(report: FitReport) -> str:
         f"<header><h1>{escape(report.title)}</h1><p>{escape(lead)}</p></header><main>",
         _warnings(report),
         *(_design(report, design) for design in report.designs),
+        _areas(report),
         _labels(report),
         _facts(report),
         "</main>",
@@ -147,6 +148,19 @@ def _bins(design: Design) -> str:
     rows = [(f"{row['count']:.0f}", f"{row['confidence']:.3f}", f"{row['right']:.3f}") for row in design.after.rows]
     table = _table(("samples", "mean stated confidence", "share right"), rows)
     return f"<details><summary>Reliability as a table</summary>{table}</details>"
+
+
+def _areas(report: FitReport) -> str:
+    if not report.areas:
+        told = "Not estimated: it needs a random sample of points over the region, see --random-sample."
+        return "" if report.sample == "points" else f"<section><h2>Area</h2><p>{escape(told)}</p></section>"
+    rows = [
+        (entry.name, f"{entry.mapped_ha:,.1f}", f"{entry.estimated_ha:,.1f} \u00b1 {entry.half_width_ha:,.1f}")
+        for entry in report.areas
+    ]
+    about = "Estimated from the labels as a random sample, mapped classes as strata (Olofsson et al. 2014), 95 %."
+    table = _table(("class", "mapped, hectares", "estimated, hectares"), rows)
+    return f"<section><h2>Area</h2><p>{escape(about)}</p>{table}</section>"
 
 
 def _labels(report: FitReport) -> str:

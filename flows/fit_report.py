@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from pipelines.training.own_labels.area_estimate import AreaEstimate
     from pipelines.training.own_labels.design import Design
 
     Floats = npt.NDArray[np.float64]
@@ -49,6 +50,9 @@ class FitReport:
     head: Mapping[str, Any]
     """Path, SHA-256, kind and features of the head."""
 
+    areas: tuple[AreaEstimate, ...] = ()
+    """Where the labels are a random sample of the region."""
+
     notes: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     """Where everything comes from: cube, weights, seed, software."""
@@ -68,6 +72,7 @@ class FitReport:
             "skipped": dict(self.skipped),
             "classes_left_out": dict(self.left_out),
             "designs": [design.to_dict(self.class_names) for design in self.designs],
+            "areas": [entry.to_dict() for entry in self.areas],
             "head": dict(self.head),
             "warnings": list(self.warnings),
             "provenance": dict(self.facts),

@@ -67,6 +67,7 @@ FROZEN = {
         "--layer",
         "--min-samples",
         "--out",
+        "--random-sample",
         "--seed",
         "--table",
         "REGION",

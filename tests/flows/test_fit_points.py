@@ -23,8 +23,8 @@ def table(tmp_path):
     made = {"lon": 33 + 0.3 * (place % 4) + 0.01 * random.random(96), "lat": 3 + 0.3 * (place // 4)}
     made |= {"start_date": ["2020-01-01"] * 96, "ref_id": np.where(place < 6, "first", "second")}
     made["crop"] = np.where(late, "late", "early")
-    for t in range(12):
-        green = np.exp(-(((t - np.where(late, 8, 4)) / 1.5) ** 2))
+    for t in range(6):
+        green = np.exp(-((t - np.where(late, 4, 1)) ** 2))
         for band in MODALITY_BANDS["ms"]:
             made[f"OPTICAL-{band}-ts{t}-10m"] = (1500 + 2500 * green + 200 * random.normal(size=96)).astype(int)
         for band in ("VV", "VH"):

@@ -11,6 +11,7 @@ from shapely.geometry import box
 from flows.errors import ConfigError, RunFailedError
 from flows.fit import fit_region
 from flows.fit_options import FitOptions
+from flows.fit_page import render
 from flows.fit_report import summary, write_report
 from flows.monitor import run_region
 from flows.region_file import load_region, parse_region
@@ -133,6 +134,32 @@ def test_wrong_labels_are_told_before_a_cube_is_built(document, catalog, truth, 
         FitOptions(labels=tmp_path / "l.gpkg", column="crop", features="pixels")
     with pytest.raises(ConfigError, match="not negative"):
         FitOptions(labels=tmp_path / "l.gpkg", column="crop", buffer_m=-1)
+
+
+def test_areas_are_estimated_from_a_random_sample_of_points(fitted, truth):
+    folder, values, _, _, _, _ = fitted
+    random = np.random.default_rng(1)
+    row, col = random.integers(0, 64, (2, 300))
+    points = geopandas.points_from_xy(600_005 + 10.0 * col, 5_619_995 - 10.0 * row)
+    table = geopandas.GeoDataFrame({"crop": truth[row, col]}, geometry=points, crs=32631)
+    table.to_file(folder / "points.gpkg")
+    options = FitOptions(
+        labels=folder / "points.gpkg",
+        column="crop",
+        block_km=0.08,
+        min_samples=15,
+        random_sample=True,
+        out=folder / "sample.safetensors",
+    )
+    report, _ = fit_region(parse_region(json.dumps(values), folder=folder), options)
+    assert sum(entry.mapped_ha for entry in report.areas) == pytest.approx(0.01 * 64 * 64, rel=0.02)
+    for entry in report.areas:
+        true_ha = 0.01 * (truth.astype(str) == entry.name).sum()
+        assert abs(entry.estimated_ha - true_ha) < 2 * entry.half_width_ha
+    assert "Olofsson" in render(report)
+    wrong = FitOptions(labels=folder / "labels.gpkg", column="crop", random_sample=True)
+    with pytest.raises(LabelError, match=r"a random sample is points.*got \['Polygon'\]"):
+        fit_region(parse_region(json.dumps(values), folder=folder), wrong)
 
 
 def test_a_head_of_other_weights_ends_a_run_with_the_reason(fitted, tmp_path):

@@ -154,8 +154,8 @@ def _geoparquet(path: Path) -> Any:
         return geopandas.read_parquet(path)
     except (ValueError, OSError) as error:
         raise LabelError(
-            f"labels in Parquet must be GeoParquet, got {path} ({' '.join(str(error).split())}); a table of points with monthly series "
-            "goes to --table"
+            f"labels in Parquet must be GeoParquet, got {path} ({' '.join(str(error).split())}); a table of points "
+            "with monthly series goes to --table"
         ) from error
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 STEPS: Final = 160
-BATCH: Final = 128
+BATCH: Final = 64
 LEARNING_RATE: Final = 3e-3
 WEIGHT_DECAY: Final = 5e-2
 DIM: Final = 32
