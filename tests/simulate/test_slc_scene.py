@@ -9,7 +9,7 @@ from scipy.special import polygamma
 from scipy.stats import ks_2samp
 
 from pipelines.physics.sar_statistics import equivalent_looks, log_cumulants
-from pipelines.simulate import SlcSpec, simulate_slc
+from pipelines.simulate import RegionSpec, SlcSpec, simulate_region, simulate_slc
 from pipelines.simulate.slc.ground import TWIN_TEXTURE_ORDER, TWINS, _texture, covariance_at, make_quad_ground
 from pipelines.simulate.slc.scene import flip_azimuth
 from pipelines.simulate.slc.speckle import circular_noise, coloured, equivalent_samples, impulse_response, resolved
@@ -232,10 +232,17 @@ def test_the_sensor_blurs_the_truth_without_losing_power():
     assert 0.2 < seen[16, 16, 0, 0] < 0.9
 
 
+def test_it_shows_the_place_of_a_region_of_the_same_seed():
+    region = simulate_region(RegionSpec(seed=65, size=64, num_dates=1, num_changes=(0, 0)))
+    scene = simulate_slc(SlcSpec(seed=65, size=64, gsd_m=10.0, first_day_of_year=312.0))
+    assert np.array_equal(scene.land_cover, region.land_cover)
+    assert scene.first_day_of_year == 312.0
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"seed": -1}, {"size": 100}, {"size": 32}, {"num_dates": 0}, {"looks": 0}, {"interval_days": 0.0},
-     {"incidence_deg": 10.0}, {"gsd_m": 0.0}],
+     {"incidence_deg": 10.0}, {"first_day_of_year": 400.0}, {"gsd_m": 0.0}],
 )  # fmt: skip
 def test_a_wrong_spec_is_refused(wrong):
     with pytest.raises(ValueError, match="got"):

@@ -82,7 +82,8 @@ def simulate_slc(spec: SlcSpec) -> SimulatedSlc:
     rng = generator(spec.seed, "slc", 1)
     drawn = float(rng.uniform(INCIDENCE_DEG[0] + 4.0, INCIDENCE_DEG[1] - 4.0))
     incidence = drawn if spec.incidence_deg is None else spec.incidence_deg
-    first_day = float(rng.uniform(*FIRST_DAY))
+    drawn_day = float(rng.uniform(*FIRST_DAY))
+    first_day = drawn_day if spec.first_day_of_year is None else spec.first_day_of_year
     ground = make_quad_ground(spec.seed, shape, incidence, textured=spec.textured)
     coherence = np.exp(-np.float32(spec.interval_days) / ground.coherence_days)
     noise_power = 10.0 ** (spec.noise_db / 10.0)

@@ -13,7 +13,11 @@ Radarsat-2 fine quad (18 to 49), rounded."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlcSpec:
-    """A simulated scene; equal specs give equal bytes."""
+    """A simulated scene; equal specs give equal bytes.
+
+    Seed and size make the land: it is that of `RegionSpec` of the same seed and size before its changes, so that a
+    region without changes and a scene show the same place (`gsd_m=10`).
+    """
 
     seed: int
     """Any non-negative integer."""
@@ -28,6 +32,9 @@ class SlcSpec:
 
     interval_days: float = 12.0
     """Between two dates."""
+
+    first_day_of_year: float | None = None
+    """Day of the first date, 1 to below 367; None draws it in the growing season by seed."""
 
     incidence_deg: float | None = None
     """At the middle of the scene, 20 to 50; None draws it by seed."""
@@ -52,6 +59,10 @@ class SlcSpec:
         if self.interval_days <= 0 or self.gsd_m <= 0:
             raise ValueError(
                 f"interval_days and gsd_m are above 0, got {self.interval_days} and {self.gsd_m}; give days and metres"
+            )
+        if self.first_day_of_year is not None and not 1 <= self.first_day_of_year < 367:  # noqa: PLR2004 days
+            raise ValueError(
+                f"first_day_of_year is 1 to below 367, got {self.first_day_of_year}; give a day of the year"
             )
         low, high = INCIDENCE_DEG
         if self.incidence_deg is not None and not low <= self.incidence_deg <= high:
