@@ -368,6 +368,29 @@ def test_missing_pixels_are_not_valid_and_stay_missing(made):
     assert census.nothing_valid == ("Ghana_103272",)
 
 
+@pytest.mark.parametrize("value", [complex(np.nan, 0), complex(0, np.nan), complex(np.inf, 0)])
+def test_a_complex_pixel_is_missing_where_a_part_is(made, value):
+    root = made("sarsegl1")
+    scattering = np.ones((4, SIZE, SIZE), np.complex64)
+    scattering[2, 7, 8] = value
+    write_tiff(root / IMAGES["sarsegl1"], scattering)
+    image = opened("sarsegl1", root)[0].images[0]
+    assert [tuple(place) for place in np.argwhere(~image.valid)] == [(7, 8)]
+    assert np.isnan(image.pixels[4:6, 7, 8]).any()
+
+
+def test_fractions_and_nan_are_no_labels(made):
+    root = made("sen1floods11")
+    for value in (0.5, np.nan):
+        label = np.zeros((1, SIZE, SIZE), np.float32)
+        label[0, 2, 2] = value
+        write_tiff(root / LABELS["sen1floods11"], label)
+        with pytest.raises(SampleError, match="whole numbers"):
+            opened("sen1floods11", root)[0]
+    write_tiff(root / LABELS["sen1floods11"], np.full((1, SIZE, SIZE), -1.0, np.float32))
+    assert (opened("sen1floods11", root)[0].target.mask == 255).all()
+
+
 def test_published_nodata_values_are_missing(made):
     root = made("pangaea-hls-burn-scars")
     path = root / IMAGES["pangaea-hls-burn-scars"]
@@ -389,6 +412,20 @@ def test_a_folder_of_no_class_and_a_class_without_images_are_refused(made):
         path.unlink()
     with pytest.raises(LayoutError, match="Beach"):
         opened("aid", root)
+
+
+def test_a_class_of_one_image_cannot_be_divided(made):
+    root = made("aid")
+    for number in (2, 3):
+        (root / "AID" / "Beach" / f"beach_{number}.jpg").unlink()
+    with pytest.raises(SplitError, match="'Beach' must have two"):
+        opened("aid", root)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -1])
+def test_a_share_outside_its_range_is_refused(made, fraction):
+    with pytest.raises(SplitError, match="between 0 and 1"):
+        open_benchmark("aid", made("aid"), "train", train_fraction=fraction)
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,13 @@ def test_levir_cd_may_lie_in_three_folders(tmp_path):
             check(sample, samples[sample.id])
 
 
+@pytest.mark.parametrize("part", ["", "ChangeDetectionDataset", "ChangeDetectionDataset/Real/subset"])
+def test_cdd_may_be_named_by_any_of_its_folders(tmp_path, part):
+    planted = MADE["cdd"](tmp_path)
+    for sample in open_benchmark("cdd", tmp_path / part, "val"):
+        check(sample, planted["val"][sample.id])
+
+
 def test_the_runs_of_the_papers_table_are_all_there():
     """Specification of the paper's table: 25 rows, one of them private."""
     assert sum(benchmark_class(name).info.paper_run for name in names()) == 25

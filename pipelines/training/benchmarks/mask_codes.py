@@ -55,19 +55,20 @@ def mask_of_codes(codes: NDArray[Any], path: Path, table: Mapping[int, int]) -> 
     Raises:
         SampleError: A code stands for no class.
     """
-    whole = codes.astype(np.int64, casting="unsafe") if codes.dtype.kind in "iu" else _whole(codes, path)
+    whole = codes if codes.dtype.kind in "iu" else _whole(codes, path)
     low, high = min(table), max(table)
     lookup = np.full(high - low + 1, UNKNOWN, np.uint8)
     for code, index in table.items():
         lookup[code - low] = index
     outside = (whole < low) | (whole > high)
-    mask = lookup[np.where(outside, low, whole) - low]
-    wrong = outside | (mask == UNKNOWN)
+    mask = lookup[np.where(outside, 0, whole.astype(np.int64) - low)]  # in 64 bits: unsigned codes know no -1
+    mask[outside] = UNKNOWN
+    wrong = mask == UNKNOWN
     if wrong.any():
         found = np.unique(whole[wrong])[:NUM_SHOWN].tolist()
         raise SampleError(path, f"labels must be among {sorted(table)}, got {found}", "get the label file again")
-    found_mask: NDArray[np.int64] = mask.astype(np.int64)
-    return found_mask
+    indices: NDArray[np.int64] = mask.astype(np.int64)
+    return indices
 
 
 def read_colour_mask(path: Path, table: Mapping[Colour, int], *, tolerated: float = 0.0) -> NDArray[np.int64]:

@@ -76,6 +76,11 @@ class SceneFolders(IndexedBenchmark):
             return self._listed(by_folder)
         chosen: list[str] = []
         for folder, names in by_folder.items():
+            if len(names) == 1:
+                raise SplitError(
+                    f"{self.info.title}: class {folder!r} must have two images or more to be divided, has one; "
+                    f"get the set again from {self.info.home}"
+                )
             num = min(max(round(self.train_fraction * len(names)), 1), len(names) - 1)
             order = shuffled(names, self.seed)
             chosen.extend(f"{folder}/{name}" for name in sorted(order[:num] if self.split == "train" else order[num:]))
