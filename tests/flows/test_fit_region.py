@@ -136,6 +136,7 @@ def test_wrong_labels_are_told_before_a_cube_is_built(document, catalog, truth, 
         FitOptions(labels=tmp_path / "l.gpkg", column="crop", buffer_m=-1)
 
 
+@pytest.mark.slow
 def test_areas_are_estimated_from_a_random_sample_of_points(fitted, truth):
     folder, values, _, _, _, _ = fitted
     random = np.random.default_rng(1)
