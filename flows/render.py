@@ -229,12 +229,13 @@ def _video(spec: PlaceSpec) -> Place:
         for frame, one in zip(track.frames, track.objects, strict=True)
     ]
     frames = np.asarray(scene.frames)
+    seconds = scene.spec.frame_interval_s * np.arange(len(frames), dtype=np.float64)
     targets = {
         "boxes": box_rows([one for _, _, one in seen]),
         "box_frame": np.array([frame for frame, _, _ in seen], np.int16),
         "box_track": np.array([track for _, track, _ in seen], np.int32),
     }
-    images = _optical(frames, np.asarray(np.isfinite(frames).all(1)), np.arange(len(frames), dtype=np.float64))
+    images = _optical(frames, np.asarray(np.isfinite(frames).all(1)), seconds)
     return _place(spec, series={"optical": images}, targets=targets, gsd_m=float(scene.spec.gsd_m))
 
 

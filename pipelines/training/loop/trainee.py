@@ -96,7 +96,7 @@ class Trainee:
         for index, (name, parameter) in enumerate(zip(self._names, self._parameters, strict=True)):
             if name in steps:
                 state = self.optimiser.state[parameter]
-                state["step"] = torch.tensor(float(steps[name]), dtype=torch.float32)
+                state["step"] = torch.tensor(float(steps[name]), dtype=torch.float32, device=parameter.device)
                 for key, values in moments.items():
                     state[key] = torch.empty_like(parameter, memory_format=torch.preserve_format)
                     local_tensor(state[key]).copy_(values[index])
