@@ -20,8 +20,8 @@ from pipelines.simulate import SlcSpec, VhrSpec, simulate_slc, simulate_vhr, sim
 from pipelines.simulate.slc.ground import TWINS
 from pipelines.simulate.vhr import SCENE_CLASSES
 
-TRAINING, UNSEEN = range(400_000, 400_012), range(410_000, 410_006)
-VHR_TRAINING, VHR_UNSEEN = range(400_000, 400_060), range(410_000, 410_030)
+TRAINING, UNSEEN = range(400_000, 400_008), range(410_000, 410_004)
+VHR_TRAINING, VHR_UNSEEN = range(400_000, 400_040), range(410_000, 410_020)
 NUM_DATES, LOOKS = 8, 8
 PIXELS = 1500
 
@@ -123,7 +123,7 @@ def measure_vhr():
 
 def measure_pairs():
     rng = np.random.default_rng(0)
-    parts = [[pair_rows(seed, rng) for seed in seeds] for seeds in (VHR_TRAINING[:20], VHR_UNSEEN[:10])]
+    parts = [[pair_rows(seed, rng) for seed in seeds] for seeds in (VHR_TRAINING[:12], VHR_UNSEEN[:6])]
     (x, y), (test_x, test_y) = ([np.concatenate(column) for column in zip(*rows, strict=True)] for rows in parts)
     found = RandomForestClassifier(60, min_samples_leaf=20, random_state=0).fit(x, y).predict_proba(test_x)[:, 1]
     precision = float(average_precision_score(test_y, found))
