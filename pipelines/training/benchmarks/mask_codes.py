@@ -96,8 +96,9 @@ def read_colour_mask(path: Path, table: Mapping[Colour, int], *, tolerated: floa
             f"colours of labels must be among {sorted(table)}, got {found} at {share:.2%} of pixels",
             "get the label file again, not a resampled or lossy copy",
         )
-    mask = np.where(wrong, np.uint8(IGNORE), mask)
-    return mask.astype(np.int64)
+    mask[wrong] = IGNORE
+    indices: NDArray[np.int64] = mask.astype(np.int64)
+    return indices
 
 
 def _whole(codes: NDArray[Any], path: Path) -> NDArray[np.int64]:
@@ -107,8 +108,10 @@ def _whole(codes: NDArray[Any], path: Path) -> NDArray[np.int64]:
 
 
 def _packed(colours: NDArray[np.uint8]) -> NDArray[np.int32]:
-    red, green, blue = (band.astype(np.int32) for band in colours)
-    packed: NDArray[np.int32] = (red << 16) | (green << 8) | blue
+    packed: NDArray[np.int32] = colours[0].astype(np.int32)
+    for band in colours[1:]:  # in place: a tile of Potsdam has 36 million pixels
+        packed <<= 8
+        packed |= band
     return packed
 
 
