@@ -146,6 +146,7 @@ class Pretrainer(nn.Module):
         if not self.config.masks:
             return None
         for name, one in batch.series.items():
+            self._check_channels(name, one)
             unit = self.config.mask_unit or unit_for(one.size)
             if unit % self.model.config.patch:
                 raise ValueError(
@@ -153,6 +154,15 @@ class Pretrainer(nn.Module):
                     f"of {one.size} px; set mask_unit"
                 )
         return hidden_pixels(batch.series, self.config, self.model.config.modalities, batch.seed)
+
+    def _check_channels(self, name: str, one: Series) -> None:
+        known = dict(zip(self.model.config.modalities, self.model.config.channels, strict=True))
+        given = one.pixels_BTCHW.shape[2]
+        if name not in known or given != known[name]:
+            raise ValueError(
+                f"masked prediction knows the model's own channels, {known}, got {given} of {name!r}; "
+                "give absent bands as not present, and other bands to contrast alone"
+            )
 
     def _encode(
         self, batch: PretrainBatch, hidden: Mapping[str, Tensor] | None

@@ -10,6 +10,7 @@ import torch
 from pretrain_batches import make_batch
 
 from ringmoe_core import RingMoE
+from ringmoe_core.modality_bands import modality_bands
 from ringmoe_core.pretraining import PretrainBatch, PretrainConfig, Pretrainer
 
 
@@ -90,3 +91,19 @@ def test_pretrainer_refuses_what_it_cannot_train(small_config):
     coarse = Pretrainer(RingMoE(replace(small_config, patch=16)), PretrainConfig())
     with pytest.raises(ValueError, match="whole patches of 16 px, got 8 px"):
         coarse(make_batch())
+
+
+def test_bands_that_no_decoder_knows_are_refused(small_config):
+    model = RingMoE(replace(small_config, embedding="spectral"))
+    batch = make_batch(("ms",))
+    series = replace(
+        batch.series["ms"],
+        pixels_BTCHW=batch.series["ms"].pixels_BTCHW[:, :, :2],
+        present_BTC=batch.series["ms"].present_BTC[:, :, :2],
+        bands=modality_bands("ms")[:2],
+    )
+    other = replace(batch, series={"ms": series}, physical={"ms": batch.physical["ms"][:, :, :2]})
+    with pytest.raises(ValueError, match="got 2 of 'ms'"):
+        Pretrainer(model, PretrainConfig())(other)
+    contrast = Pretrainer(model, PretrainConfig(masked_weight=0.0, contrastive="info_nce"))
+    assert contrast(other).terms["contrastive"] == 0
