@@ -247,3 +247,28 @@ def test_it_shows_the_place_of_a_region_of_the_same_seed():
 def test_a_wrong_spec_is_refused(wrong):
     with pytest.raises(ValueError, match="got"):
         SlcSpec(**{"seed": 1, **wrong})
+
+
+@pytest.mark.slow
+def test_a_forest_on_single_pixels_does_middling():
+    """0.65 to 0.80 in benchmarks/simulation_difficulty.py with more scenes; wider here."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    rng = np.random.default_rng(0)
+
+    def rows(seeds):
+        parts = []
+        for seed in seeds:
+            scene = simulate_slc(SlcSpec(seed=400_000 + seed, size=192, num_dates=8, looks=8))
+            mean = scene.sample_covariance.mean(axis=0).reshape(9, -1)
+            power = np.log10(mean[[0, 4, 8]].real)
+            cross = mean[2] / np.sqrt(mean[0].real * mean[8].real)
+            planes = np.concatenate([power, [cross.real, cross.imag]])
+            drawn = rng.choice(scene.land_cover.size, 1500, replace=False)
+            parts.append((planes.T[drawn], scene.land_cover.ravel()[drawn]))
+        return (np.concatenate(column) for column in zip(*parts, strict=True))
+
+    x, y = rows(range(6))
+    unseen_x, unseen_y = rows(range(100, 103))
+    forest = RandomForestClassifier(40, min_samples_leaf=5, random_state=0).fit(x, y)
+    assert 0.58 < (forest.predict(unseen_x) == unseen_y).mean() < 0.80
