@@ -136,7 +136,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)  # CPU time of one thread is what arms are compared by
-    folder = options.folder or (RESULTS / "tiny" if options.tiny else RESULTS)
+    folder = options.folder or (Path("out/experiments-tiny") if options.tiny else RESULTS)
     for entry in CLAIMS if options.all else tuple(claim(name) for name in options.names):
         run_claim(entry, folder, seeds=options.seeds or entry.seeds, tiny=options.tiny)
 

@@ -101,6 +101,7 @@ def calibrate(run: CalibrateRun, out: Path | None = None, *, say: Callable[[str]
     from pipelines.inference.novelty_file import novelty_path, save_novelty
     from pipelines.training.calibration import fit_temperatures, scene_logits
     from pipelines.training.calibration.novelty_fit import NoveltyConfig, fit_novelty
+    from pipelines.training.calibration.plot import reliability_svg
     from ringmoe_core import load_checkpoint, save_checkpoint
 
     path = weights_path(run.weights)
@@ -132,6 +133,9 @@ def calibrate(run: CalibrateRun, out: Path | None = None, *, say: Callable[[str]
     save_checkpoint(loaded.model, target, metadata=metadata, dtype=stored_dtype(path))
     save_novelty(novelty, novelty_path(target))
     target.with_suffix(".calibration.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n")
+    panels = {"land cover": report.land_cover, "any change": report.change}
+    drawn = {title: {name: found.table for name, found in states.items()} for title, states in panels.items()}
+    target.with_suffix(".calibration.svg").write_text(reliability_svg(drawn))
     return report
 
 
@@ -148,7 +152,8 @@ def best_threshold(scenes: Sequence[SceneLogits], temperature: float) -> float:
         hits = int((said & truth).sum())
         return 2 * hits / max(1, int(said.sum() + truth.sum()))
 
-    return max(THRESHOLDS, key=score)
+    best: float = max(THRESHOLDS, key=score)
+    return best
 
 
 def unfamiliar_share(model: RingMoE, novelty: Novelty, scene: SceneArrays, config: NoveltyConfig) -> float:

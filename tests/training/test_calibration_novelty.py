@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -139,5 +140,9 @@ def test_a_calibration_writes_weights_statistics_and_report(model, tmp_path, mon
     assert load_novelty(novelty_path(path), model_sha256=before)[0].level == 2
     assert report.land_cover["after"].negative_log_likelihood < report.land_cover["before"].negative_log_likelihood
     written = json.loads(path.with_suffix(".calibration.json").read_text())
+    drawn = ET.fromstring(path.with_suffix(".calibration.svg").read_text())
+    dots = [one for one in drawn.iter("{http://www.w3.org/2000/svg}circle") if one.get("fill-opacity")]
+    figures = (*report.land_cover.values(), *report.change.values())
+    assert len(dots) == sum(len(found.table) for found in figures)
     assert written["seeds"]["unseen"] == [95_000, 95_001]
     assert written["land_cover"]["after"]["error"] == report.land_cover["after"].error

@@ -112,7 +112,9 @@ def fit_novelty(
     shown = list(show(model, training, config, seed=config.seed))
     features = np.concatenate([cells_of(entry, level) for entry in shown])
     means, whitening = nearest_means(features, seed=config.seed)
-    envelope = {name: _envelope([e.series[name] for e in shown if name in e.series], config) for name in MODALITIES}
+    envelope: dict[str, FloatArray] = {
+        name: _envelope([e.series[name] for e in shown if name in e.series], config) for name in MODALITIES
+    }
     apart = list(show(model, held_out, config, seed=config.seed + 1))
     distances, shares, counts = [], [], []
     for entry in apart:
@@ -179,7 +181,7 @@ def with_bands(series: Series, kept: npt.NDArray[np.bool_]) -> Series:
 
 def cells_of(shown: Shown, level: int) -> FloatArray:
     """Returns what describes the observed cells of a level, (cell, D)."""
-    channels = {name: len(MODALITY_BANDS[name]) for name in MODALITIES}
+    channels: dict[str, int] = {name: len(MODALITY_BANDS[name]) for name in MODALITIES}
     cells: FloatArray = describe(shown.fused, shown.series, level, channels)[observed_cells(shown.fused, level)]
     return cells
 
@@ -229,11 +231,12 @@ def _nearest(white: npt.NDArray[np.float64], means: npt.NDArray[np.float64]) -> 
 
 def _whitening(centred: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """W with W'W = S^-1, S the covariance with `SHRINKAGE` of its mean variance added to the diagonal."""
-    covariance = centred.T @ centred / len(centred)
+    covariance: npt.NDArray[np.float64] = centred.T @ centred / len(centred)
     dim = len(covariance)
-    covariance += np.eye(dim) * max(SHRINKAGE * np.trace(covariance) / dim, np.finfo(np.float32).tiny)
-    lower: npt.NDArray[np.float64] = np.linalg.cholesky(covariance)
-    return np.linalg.solve(lower, np.eye(dim))
+    floor = max(SHRINKAGE * float(np.trace(covariance)) / dim, float(np.finfo(np.float32).tiny))
+    lower = np.linalg.cholesky(covariance + np.eye(dim) * floor)
+    whitening: npt.NDArray[np.float64] = np.asarray(np.linalg.solve(lower, np.eye(dim)), dtype=np.float64)
+    return whitening
 
 
 def _envelope(parts: Sequence[Series], config: NoveltyConfig) -> FloatArray:
@@ -246,12 +249,13 @@ def _envelope(parts: Sequence[Series], config: NoveltyConfig) -> FloatArray:
         values = np.where(usable, pixels, np.float32(np.nan)).swapaxes(0, 1).reshape(pixels.shape[1], -1)
         sampled.append(values[:, random.integers(values.shape[1], size=PIXELS_A_WINDOW * len(pixels))])
     joined = np.concatenate(sampled, axis=1)
-    ends = [np.nanquantile(row, [ENVELOPE, 1 - ENVELOPE]) for row in joined]
+    seen = [row[np.isfinite(row)] for row in joined]
+    ends = [np.quantile(row, [ENVELOPE, 1 - ENVELOPE]) if row.size else (-np.inf, np.inf) for row in seen]
     return np.array(ends, dtype=np.float32)
 
 
 def _quantiles(values: npt.NDArray[np.floating]) -> FloatArray:
-    return np.quantile(values, np.linspace(0, 1, NUM_QUANTILES)).astype(np.float32)
+    return np.asarray(np.quantile(values, np.linspace(0, 1, NUM_QUANTILES)), dtype=np.float32)
 
 
 def _quantiles_by_count(values: FloatArray, counts: FloatArray) -> FloatArray:

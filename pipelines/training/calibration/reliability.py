@@ -97,8 +97,8 @@ def reliability(confidence: FloatArray, right: BoolArray, edges: FloatArray) -> 
     num = len(edges) + 1
     return Reliability(
         count=np.bincount(which, minlength=num).astype(np.float64),
-        confidence=np.bincount(which, weights=confidence, minlength=num),
-        right=np.bincount(which, weights=right.astype(np.float64), minlength=num),
+        confidence=np.bincount(which, weights=confidence, minlength=num).astype(np.float64),
+        right=np.bincount(which, weights=right.astype(np.float64), minlength=num).astype(np.float64),
     )
 
 

@@ -64,12 +64,11 @@ def scene_logits(
     chosen = np.random.default_rng(seed).permutation(height * width)[:pixels]
     kept = np.zeros(height * width, dtype=bool)
     kept[chosen] = True
-    kept = kept.reshape(height, width)
     parts = []
     for row in range(0, height, WINDOW):
         for col in range(0, width, WINDOW):
             window = (slice(row, min(row + WINDOW, height)), slice(col, min(col + WINDOW, width)))
-            parts.append(_window(model, scene, window, kept[window], modalities))
+            parts.append(_window(model, scene, window, kept.reshape(height, width)[window], modalities))
     return SceneLogits(
         land_cover=np.concatenate([part.land_cover for part in parts]),
         land_cover_label=np.concatenate([part.land_cover_label for part in parts]),
