@@ -429,38 +429,6 @@ def test_a_share_outside_its_range_is_refused(made, fraction):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [({"shots": 0}, "at least 1"), ({"shots": 6}, "more than 6"), ({"classes": ("moon",)}, "moon")],
-)
-def test_few_shot_scenes_that_cannot_be_drawn(made, options, message):
-    with pytest.raises(SplitError, match=message):
-        open_benchmark("whu-rs19-few-shot", made("whu-rs19-few-shot"), "support", **options)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"shots": 0}, "at least 1"),
-        ({"shots": 9}, "ask for fewer shots"),
-        ({"novel": ("background",)}, "background"),
-        ({"fold": 3}, "fold must be"),
-        ({"fold": 0, "novel": ("ship",)}, "without novel"),
-    ],
-)
-def test_few_shot_masks_that_cannot_be_drawn(made, options, message):
-    with pytest.raises(SplitError, match=message):
-        open_benchmark("isaid-few-shot", made("isaid-few-shot"), "support", **options)
-
-
-def test_a_class_that_no_training_image_shows_is_told(made):
-    root = made("loveda-few-shot")
-    for path in (root / "Train").rglob("masks_png/*.png"):
-        write_picture(path, np.full((SIZE, SIZE), 1, np.uint8))
-    with pytest.raises(SplitError, match="'forest': 0"):
-        open_benchmark("loveda-few-shot", root, "support", shots=1, novel=("forest",))
-
-
-@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"format": "other"}, "format"),
