@@ -35,7 +35,11 @@ class Assignment:
     """Index of the object; `BACKGROUND`, or `IGNORED` where nothing said counts."""
 
     centreness_P: Tensor
-    """How central the point lies in its object, 0 to 1; 0 where there is none."""
+    """How central the point lies in its object, beside the object's most central point, which has 1; 0 without one.
+
+    FCOS (arXiv 1904.01355, equation 3) leaves out the comparison, and so gives small objects between the cells scores
+    and weights near 0.
+    """
 
 
 def assign_targets(points_P2: Tensor, strides_P: Tensor, targets: ObjectTargets) -> Assignment:
@@ -102,9 +106,12 @@ def _nearest(points_P2: Tensor, boxes_n5: Tensor, level_Pn: Tensor) -> Tensor:
 
 
 def _centreness(local_Pn2: Tensor, boxes_n5: Tensor, object_P: Tensor) -> Tensor:
-    """Root of (nearer over farther side) along both axes (FCOS, arXiv 1904.01355, equation 3); 0 outside."""
+    """Root of (nearer over farther side) along both axes, over that of the object's most central point."""
     index = object_P.clamp(min=0)
     away = local_Pn2[torch.arange(len(index), device=index.device), index].abs()
     half = boxes_n5[index, 2:4] / 2
-    ratio = ((half - away).clamp(min=0) / (half + away)).prod(-1)
-    return torch.where(object_P >= 0, ratio.sqrt(), 0.0)
+    ratio_P = ((half - away).clamp(min=0) / (half + away)).prod(-1).sqrt()
+    owned_P = object_P >= 0
+    best_n = ratio_P.new_zeros(len(boxes_n5)).scatter_reduce(0, index[owned_P], ratio_P[owned_P], "amax")
+    relative_P = torch.where(best_n[index] > 0, ratio_P / best_n[index].clamp(min=1e-6), 1.0)
+    return torch.where(owned_P, relative_P, 0.0)

@@ -76,7 +76,7 @@ def test_object_between_the_cells_takes_the_nearest_point():
     found = assign_targets(points, strides, targets([[19.0, 19.2, 21.0, 20.4]]))
     own = (found.object_P == 0).nonzero().squeeze(1)
     assert points[own].tolist() == [[18.0, 18.0]]
-    assert found.centreness_P[own].tolist() == [0.0]
+    assert found.centreness_P[own].tolist() == [1.0], "it is all that the object has"
 
 
 def test_smaller_of_two_objects_wins():
@@ -86,14 +86,18 @@ def test_smaller_of_two_objects_wins():
     assert found.object_P[at].tolist() == [1]
 
 
-def test_centreness_is_fcos_own():
+def test_centreness_is_that_of_fcos_beside_the_best_point():
     points, strides = grid()
-    found = assign_targets(points, strides, targets([[40.0, 44.0, 60.0, 58.0]]))
-    for index in (found.object_P == 0).nonzero().squeeze(1).tolist():
-        x, y = points[index].tolist()
-        left, right, top, bottom = x - 40, 60 - x, y - 44, 58 - y
-        wanted = math.sqrt(min(left, right) / max(left, right) * min(top, bottom) / max(top, bottom))
-        assert float(found.centreness_P[index]) == pytest.approx(wanted, abs=1e-6)
+    found = assign_targets(points, strides, targets([[40.0, 44.0, 60.0, 58.0], [81.0, 82.0, 89.5, 88.0]]))
+    for number, (x1, y1, x2, y2) in enumerate([[40.0, 44.0, 60.0, 58.0], [81.0, 82.0, 89.5, 88.0]]):
+        own = (found.object_P == number).nonzero().squeeze(1)
+        plain = []
+        for x, y in points[own].tolist():
+            left, right, top, bottom = x - x1, x2 - x, y - y1, y2 - y
+            plain.append(math.sqrt(min(left, right) / max(left, right) * min(top, bottom) / max(top, bottom)))
+        wanted = [value / max(plain) for value in plain]
+        assert found.centreness_P[own].tolist() == pytest.approx(wanted, abs=1e-5)
+        assert len(own) > 1
     assert float(found.centreness_P[found.object_P < 0].abs().sum()) == 0
 
 
