@@ -34,7 +34,8 @@ REASONS: Final = {
     "no_observation": "points without a valid observation",
 }
 STYLE: Final = (
-    ".pair{display:flex;flex-wrap:wrap;gap:28px;align-items:flex-start}table.confusion{width:auto}"
+    ".pair{display:flex;flex-wrap:wrap;gap:28px;align-items:flex-start}.pair figure{max-width:340px}"
+    "table.confusion{width:auto}"
     "table.confusion td{text-align:right;min-width:3.5em}td.right{font-weight:700}svg{max-width:100%;height:auto}"
     ".warn{color:var(--gap)}"
 )

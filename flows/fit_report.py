@@ -60,7 +60,9 @@ class FitReport:
     @property
     def warnings(self) -> tuple[str, ...]:
         """All that a reader of the figures must know."""
-        scarce = [f"{name}: left out, only {number} samples" for name, number in self.left_out.items()]
+        scarce = [
+            f"{name}: left out, only {number} sample{'s' * (number != 1)}" for name, number in self.left_out.items()
+        ]
         return (*self.notes, *scarce, *(line for design in self.designs for line in _told(design, self.designs)))
 
     def to_dict(self) -> dict[str, object]:
