@@ -8,8 +8,9 @@ same batches, made beforehand. `ours` and `peer` are batches a second of the loo
 to be at least 0.8, by wall clock, which is what starves, and by process CPU time, which tells what it costs.
 
 Memory: parameters, the optimiser's two moments and the running average are counted; activations are what autograd keeps
-of a batch of 16 multispectral images of 64 px, measured for nano and tiny, and computed from tiny's for the others: in proportion to tokens x channels x (6 + 3 x the experts' hidden width over the input's), which is about what a
-block of attention and three expert passes keeps.
+of a batch of 16 multispectral images of 64 px, measured for nano and tiny, and computed from tiny's for the others: in
+proportion to tokens x channels x (6 + 3 x the experts' hidden width over the input's), which is about what a block of
+attention and three expert passes keeps.
 """
 
 import argparse
@@ -40,7 +41,10 @@ OVERHEAD = 6
 
 def small_store(folder):
     specs = [PlaceSpec(kind="series", seed=300_000 + number, size=128, dates=12) for number in range(4)]
-    specs += [PlaceSpec(kind="slc", seed=300_000, size=128, dates=2), PlaceSpec(kind="vhr", seed=300_000, size=128, dates=1)]
+    specs += [
+        PlaceSpec(kind="slc", seed=300_000, size=128, dates=2),
+        PlaceSpec(kind="vhr", seed=300_000, size=128, dates=1),
+    ]
     specs.append(PlaceSpec(kind="video", seed=300_000, size=128, dates=4))
     write_index(folder, [render_file(spec, folder) for spec in specs])
     return PlaceStore.open(folder)
@@ -170,7 +174,13 @@ def memory_rows(_options):
             f"activations, {BATCH} x {SIDE} px": found.get(name, round(reference * size_of(config))),
         }
         for part, size in parts.items():
-            how = "measured" if "activations" in part and name in found else "computed" if "activations" in part else "counted"
+            how = (
+                "measured"
+                if "activations" in part and name in found
+                else "computed"
+                if "activations" in part
+                else "counted"
+            )
             yield {
                 "name": f"{name}, {part}", "ours": round(size / 1e6, 1), "peer": None, "unit": "MB", "ratio": None,
                 "floor": None, "goal": None, "ok": True, "how": how,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -91,6 +92,7 @@ def test_a_run_leaves_weights_heads_curves_and_a_page(finished):
     assert set(report.stages[1].last) == {*TASKS, "balance"}
     assert {"land_cover_overall_accuracy", "change_f1", "test_places"} <= set(report.figures)
     assert set(report.stages[1].held_out) <= {*TASKS, "balance"}
+    assert any("no pixel of" in note for note in report.notes)  # a kind of place without some class says so
 
 
 def test_curves_have_every_step_of_every_stage(finished):
@@ -165,6 +167,15 @@ def test_weights_to_start_from_are_started_from(finished, config, tmp_path):
         torch.testing.assert_close(made[name], value, rtol=1e-2, atol=1e-4)
 
 
+def test_products_in_bfloat16_train_too(config, tmp_path):
+    out = tmp_path / "out"
+    steps = ["stages.0.steps=6", "stages.1.steps=6", "precision=bf16", "validation_batches=0"]
+    report = train_run(config(*steps), out, say=lambda _: None, show=False)
+    kinds = {point.kind for point in read_curves(out / "curves.csv")}
+    assert kinds == {"series", "slc", "vhr"}
+    assert all(math.isfinite(value) for stage in report.stages for value in stage.last.values())
+
+
 def test_dead_experts_fail_a_stage_that_is_told_to(config, tmp_path, monkeypatch):
     from flows.routing_verdict import Finding
     from flows.train_health import RoutingHealth
@@ -172,11 +183,12 @@ def test_dead_experts_fail_a_stage_that_is_told_to(config, tmp_path, monkeypatch
     bad = Finding(about="dead", state="bad", text="3 of 9 experts dead")
     monkeypatch.setattr(RoutingHealth, "findings", lambda *_: (bad,))
     said = []
-    report = train_run(config(), tmp_path / "warned", say=said.append, show=False)
+    short = ("stages.0.steps=1", "stages.1.steps=1", "validation_batches=0")
+    report = train_run(config(*short), tmp_path / "warned", say=said.append, show=False)
     assert "warning: look: 3 of 9 experts dead" in said
     assert "look: 3 of 9 experts dead" in report.notes
     with pytest.raises(RoutingFailedError, match=r"experts must stay in use, got in look: 3 of 9 experts dead"):
-        train_run(config("stages.0.routing=fail"), tmp_path / "failed", say=said.append, show=False)
+        train_run(config("stages.0.routing=fail", *short), tmp_path / "failed", say=said.append, show=False)
 
 
 def test_no_place_of_a_kind_and_no_store_are_said_so(config, tmp_path):
