@@ -103,7 +103,7 @@ def _print_list(*, as_json: bool) -> None:
         return
     for name in names():
         info = benchmark_class(name).info
-        typer.echo(f"{name:28}{info.task:20}{info.metrics[0]:24}{info.title}")
+        typer.echo(f"{name:32}{info.task:20}{info.metrics[0]:24}{info.title}")
 
 
 def _protocol(asked: str | None, benchmark: str, *, heads: Path | None) -> Any:

@@ -1,7 +1,7 @@
 """The one place that turns a benchmark's image into a model's channels.
 
-Bands go to channels by what they measure: red, green, blue and nir stand for Sentinel-2's B04, B03, B02 and B08, whose
-wavelengths they cover; Sentinel-2's own names for themselves; others are left aside. Three colours feed `optical`
+Bands go to channels by what they measure: red, green, blue, nir, swir1 and swir2 stand for Sentinel-2's B04, B03, B02, B08,
+B11 and B12, whose wavelengths they cover; its own names for themselves; others are left aside. Three colours feed `optical`
 where the weights were trained on it, and otherwise the same three of the ten bands of `ms`, the rest absent; images
 with nir feed `ms`. Radar feeds `sar_l2` by VV and VH; without those HH and HV stand in, and one amplitude of no stated
 polarisation for the co-polarised channel. Complex radar feeds `sar_l1` where the weights were trained on it, otherwise
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.float32]
 
-SAME_AS: Final = {"red": "B04", "green": "B03", "blue": "B02", "nir": "B08"}
+SAME_AS: Final = {"red": "B04", "green": "B03", "blue": "B02", "nir": "B08", "swir1": "B11", "swir2": "B12"}
 COLOURS: Final = frozenset(MODALITY_BANDS["optical"])
 STAND_INS: Final = {"VV": ("VV", "HH", "amplitude"), "VH": ("VH", "HV")}
 """Channel of `sar_l2` -> bands that feed it, the first that the image has."""
