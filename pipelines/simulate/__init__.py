@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pipelines.simulate.catalog import write_catalog
     from pipelines.simulate.changes import Event
     from pipelines.simulate.decoded import to_cube
-    from pipelines.simulate.landsat import LandsatScene, simulate_landsat
+    from pipelines.simulate.landsat import simulate_landsat
     from pipelines.simulate.region import SimulatedRegion, simulate_region
     from pipelines.simulate.slc import SlcSpec, simulate_slc
     from pipelines.simulate.spec import RegionSpec
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Acquisition",
     "Event",
-    "LandsatScene",
     "RegionSpec",
     "SimulatedRegion",
     "SlcSpec",
@@ -44,7 +43,7 @@ __getattr__, __dir__, _ = lazy.attach(
         "catalog": ["write_catalog"],
         "changes": ["Event"],
         "decoded": ["to_cube"],
-        "landsat": ["LandsatScene", "simulate_landsat"],
+        "landsat": ["simulate_landsat"],
         "region": ["SimulatedRegion", "simulate_region"],
         "slc": ["SlcSpec", "simulate_slc"],
         "spec": ["RegionSpec"],
