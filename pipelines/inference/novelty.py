@@ -3,7 +3,7 @@
 Three parts, the largest of which counts:
 
 - **rules**: images of a platform, a set of bands, a time of the year or a pixel size that the weights never met; the
-  share of a pixel's valid observations that are such, percent;
+  share of a pixel's valid observations that are such, percent, of the modality in which it is larger;
 - **radiometry**: the share of a cell's valid values that lie outside the range of the training's normalised input;
 - **features**: the squared Mahalanobis distance of a cell to the training's, d^2 = (f - m)' S^-1 (f - m) for the
   nearest mean m under one covariance S (Lee, Lee, Lee and Shin, NeurIPS 2018, section 2.1). f holds the fused features
@@ -137,16 +137,19 @@ class Novelty:
         return outside_share(series, self.envelope, grid)
 
     def rule_share(self, series: Mapping[str, Series], familiar: Mapping[str, BoolArray]) -> FloatArray:
-        """Returns the percentage (B, H, W) of valid observations from images that break a rule."""
-        total: npt.NDArray[np.float32] | float = 0.0
-        broken: npt.NDArray[np.float32] | float = 0.0
+        """Returns the percentage (B, H, W) of valid observations that break a rule, of the modality where most do.
+
+        Among many dates of a known sensor a foreign one would go under: all of its observations are strange.
+        """
+        largest: npt.NDArray[np.float32] | float = 0.0
         for name, part in series.items():
             valid = part.valid_BTHW.numpy()
             strange = ~(self._known_bands(name, part.present_BTC.numpy()) & self._known_season(part.day_BT.numpy()))
             strange |= ~familiar[name]
-            total = total + valid.sum(axis=1, dtype=np.float32)
-            broken = broken + (valid & strange[:, :, None, None]).sum(axis=1, dtype=np.float32)
-        return np.asarray(PERCENT * broken / np.maximum(total, 1), dtype=np.float32)
+            total = np.maximum(valid.sum(axis=1, dtype=np.float32), 1)
+            broken = (valid & strange[:, :, None, None]).sum(axis=1, dtype=np.float32)
+            largest = np.maximum(largest, PERCENT * broken / total)
+        return np.asarray(largest, dtype=np.float32)
 
     def _known_bands(self, modality: str, present_BTC: BoolArray) -> BoolArray:
         sets = np.array(self.seen.bands.get(modality, ()), dtype=np.bool_).reshape(-1, present_BTC.shape[-1])

@@ -166,6 +166,9 @@ def test_a_set_of_bands_like_landsats_was_never_seen():
     yes = {"ms": np.array([True])}
     assert (novelty.rule_share({"ms": known}, yes) == 0).all()
     assert (novelty.rule_share({"ms": foreign}, yes) == 100).all()
+    radar = series(np.zeros((2, 4, 4)))
+    together = novelty.rule_share({"ms": foreign, "sar_l2": radar}, {**yes, "sar_l2": np.array([True])})
+    assert (together == 100).all(), "a known radar does not hide a foreign optical sensor"
 
 
 def test_foreign_platforms_and_pixel_sizes_are_not_familiar():
