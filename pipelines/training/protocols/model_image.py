@@ -1,11 +1,11 @@
 """The one place that turns a benchmark's image into a model's channels.
 
-Bands go to channels by what they measure: red, green, blue, nir, swir1 and swir2 stand for Sentinel-2's B04, B03, B02, B08,
-B11 and B12, whose wavelengths they cover; its own names for themselves; others are left aside. Three colours feed `optical`
-where the weights were trained on it, and otherwise the same three of the ten bands of `ms`, the rest absent; images
-with nir feed `ms`. Radar feeds `sar_l2` by VV and VH; without those HH and HV stand in, and one amplitude of no stated
-polarisation for the co-polarised channel. Complex radar feeds `sar_l1` where the weights were trained on it, otherwise
-its power feeds `sar_l2`. Elevation is no image of the model's.
+Bands go to channels by what they measure: red, green, blue, nir, swir1 and swir2 stand for Sentinel-2's B04, B03, B02,
+B08, B11 and B12, whose wavelengths they cover; its own names for themselves; others are left aside. Three colours feed
+`optical` where the weights were trained on it, and otherwise the same three of the ten bands of `ms`, the rest absent;
+images with nir feed `ms`. Radar feeds `sar_l2` by VV and VH; without those HH and HV stand in, and one amplitude of no
+stated polarisation for the co-polarised channel. Complex radar feeds `sar_l1` where the weights were trained on it,
+otherwise its power feeds `sar_l2`. Elevation is no image of the model's.
 
 Units: reflectance as it is. Digital numbers of a picture are divided by the largest value of their type: relative
 radiometry, on the scale of reflectance but not reflectance; models see such pictures far brighter than land is.
