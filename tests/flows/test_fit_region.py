@@ -22,6 +22,14 @@ SIDE = 8
 """Pixels of a square label; the squares of a chequered pattern are labelled, the others held back."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _small_forest():
+    """A forest of few trees: it is compared with, not tested, here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipelines.training.own_labels.learner.NUM_TREES", 15)
+        yield
+
+
 @pytest.fixture(scope="module")
 def truth(catalog):
     with rasterio.open(catalog.parent / "truth" / "land_cover.tif") as raster:
@@ -61,7 +69,7 @@ def fitted(catalog, weights, truth, tmp_path_factory):
         "inference": {"weights": str(weights), "window": 64, "stride": 48, "chunk": 64},
     }
     config = parse_region(json.dumps(values), folder=folder)
-    options = FitOptions(labels=folder / "labels.gpkg", column="crop", block_km=0.08, folds=4)
+    options = FitOptions(labels=folder / "labels.gpkg", column="crop", block_km=0.08, folds=3)
     told = []
     report, head = fit_region(config, options, on_progress=lambda *step: told.append(step))
     return folder, values, held_back, report, head, told
@@ -98,7 +106,7 @@ def test_the_cube_of_a_fit_is_the_cube_of_a_run(fitted):
     assert {"search", "build_cube", "features"} <= {stage for stage, _, _ in told}
     config = parse_region(json.dumps(values), folder=folder)
     again, head = fit_region(
-        config, FitOptions(labels=folder / "labels.gpkg", column="crop", block_km=0.08, folds=4, out=folder / "h.st")
+        config, FitOptions(labels=folder / "labels.gpkg", column="crop", block_km=0.08, folds=3, out=folder / "h.st")
     )
     assert "built by this fit" not in again.facts["cube"]
     assert again.head["sha256"] == report.head["sha256"]
