@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 METRICS: Final = ("mota", "idf1", "hota")
-LICENCE: Final = "none stated; ask the authors"
+LICENCE: Final = "none stated; the data are given by the paper's authors"
 LAYOUT: Final = """\
 {name}/
   {{train,test}}/<sequence>/seqinfo.ini
@@ -67,7 +67,7 @@ class AirMotDataset:
         classes=("airplane", "ship"),
         splits=("train", "test"),
         metrics=METRICS,
-        home="https://doi.org/10.1109/TGRS.2022.3152250 (the paper; the data are given by its authors)",
+        home="https://doi.org/10.1109/TGRS.2022.3152250",
         licence=LICENCE,
         layout=LAYOUT.format(name="AIR-MOT"),
         citation="He et al. 2022, Multi-object tracking in satellite videos with graph-based multitask modeling",
@@ -97,10 +97,10 @@ class AirHsaoDataset:
         classes=("airplane",),
         splits=("train", "test"),
         metrics=METRICS,
-        home="Ren et al. 2024, IEEE Transactions on Geoscience and Remote Sensing (the data are given by its authors)",
+        home="the authors of the paper; no public address is known",
         licence=LICENCE,
         layout=LAYOUT.format(name="AIR-HSAO"),
-        citation="Ren et al. 2024, Motion-guided multi-object tracking model for high-speed aerial objects",
+        citation="Ren et al. 2024, Motion-guided multi-object tracking model for high-speed aerial objects, IEEE TGRS",
         paper_run=True,
     )
 
