@@ -30,8 +30,9 @@ from pipelines.training.loop.prefetch import prefetching
 from pipelines.training.loop.trainee import Trainee
 from pipelines.training.places import PlaceStore
 from pipelines.training.places.store import write_index
-from ringmoe_core import PRESETS, RingMoE, Series, count_parameters
+from ringmoe_core import PRESETS, RingMoE, Series
 from ringmoe_core.heap import keep_heap
+from ringmoe_core.sizes import count_parameters
 
 FLOOR = 0.8
 MEASURED = ("nano", "tiny")

@@ -247,7 +247,7 @@ def _metadata(
 
 
 def _size(config: RingMoEConfig, path: Path) -> Size:
-    from ringmoe_core import count_parameters
+    from ringmoe_core.sizes import count_parameters
 
     count = count_parameters(config)
     files = path.iterdir() if path.is_dir() else [path]

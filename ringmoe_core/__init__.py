@@ -13,12 +13,10 @@ if TYPE_CHECKING:
     from ringmoe_core.errors import CheckpointError
     from ringmoe_core.features import Features
     from ringmoe_core.fusion import FusedPyramid
-    from ringmoe_core.heads.head_file import load_heads, save_heads
     from ringmoe_core.modality import MODALITIES
     from ringmoe_core.model import RingMoE
     from ringmoe_core.presets import PRESETS, nano
     from ringmoe_core.series import Series
-    from ringmoe_core.sizes import count_parameters
     from ringmoe_core.task_model import TaskModel
 
 __all__ = [  # noqa: RUF022 plain order, as in every package
@@ -34,12 +32,9 @@ __all__ = [  # noqa: RUF022 plain order, as in every package
     "RingMoEConfig",
     "Series",
     "TaskModel",
-    "count_parameters",
     "load_checkpoint",
-    "load_heads",
     "nano",
     "save_checkpoint",
-    "save_heads",
 ]
 
 __getattr__, __dir__, _ = lazy_loader.attach(
@@ -51,12 +46,10 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "features": ["Features"],
         "errors": ["CheckpointError"],
         "fusion": ["FusedPyramid"],
-        "heads.head_file": ["load_heads", "save_heads"],
         "modality": ["MODALITIES"],
         "model": ["RingMoE"],
         "presets": ["PRESETS", "nano"],
         "series": ["Series"],
-        "sizes": ["count_parameters"],
         "task_model": ["TaskModel"],
     },
 )

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ringmoe_core import RingMoE, RingMoEConfig, Series, count_parameters, nano
+from ringmoe_core import RingMoE, RingMoEConfig, Series, nano
 from ringmoe_core.presets import tiny
+from ringmoe_core.sizes import count_parameters
 
 
 @pytest.mark.parametrize(("preset", "total", "active"), [(nano, 5.36e6, 2.04e6), (tiny, 21.2e6, 4.4e6)])

@@ -7,11 +7,11 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ringmoe_core import RingMoE, RingMoEConfig, Series, count_parameters, nano
+from ringmoe_core import RingMoE, RingMoEConfig, Series, nano
 from ringmoe_core.flops import count_flops
 from ringmoe_core.presets import PRESETS, giant
 from ringmoe_core.prune.configs import dense_config, extracted_config, pruned_config
-from ringmoe_core.sizes import measure_sizes
+from ringmoe_core.sizes import count_parameters, measure_sizes
 
 PUBLISHED = {  # parameters in 10^9: total, one modality, active, dense
     "paper-t": (0.373, 0.166, 0.062, 0.028),
