@@ -1,4 +1,4 @@
-"""AIR-MOT and AIR-HSAO: objects that move in videos of the Jilin-1 satellites.
+"""AIR-MOT and AIR-HSAO: objects that move in videos of satellites.
 
 Neither set has a public description of its files: the papers say what was annotated, not how it is stored. Both are
 read in the layout of the MOT Challenge (`mot.py`), which the trackers compared in the papers take. Whether a copy from
@@ -97,7 +97,7 @@ class AirHsaoDataset:
         classes=("airplane",),
         splits=("train", "test"),
         metrics=METRICS,
-        home="the authors of the paper; no public address is known",
+        home="https://doi.org/10.1109/TPAMI.2025.3643453",
         licence=LICENCE,
         layout=LAYOUT.format(name="AIR-HSAO"),
         citation="Ren et al. 2024, Motion-guided multi-object tracking model for high-speed aerial objects, IEEE TGRS",
