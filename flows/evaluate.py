@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from flows.errors import ConfigError
 from flows.evaluation import EvaluateReport, EvaluateRun, or_null
 from flows.weights import weights_path
+from pipelines.inference.channels import NORMALISATION_ID
 from pipelines.training.benchmarks import benchmark_class, open_benchmark
 from pipelines.training.benchmarks.errors import SampleError
 from pipelines.training.benchmarks.first_samples import FirstSamples
 from pipelines.training.metrics import Resampling, metric_for
+from pipelines.training.metrics.metric import ByClass
 from pipelines.training.metrics.prediction_file import read_predictions
 from pipelines.training.protocols.head_choice import OFFERED, check_offered, check_stored, head_config
 from pipelines.training.protocols.settings import Settings
@@ -93,11 +95,22 @@ def evaluate(run: EvaluateRun, progress: OnProgress = lambda *_: None) -> Evalua
         split=split,
         numbers=metric.compute(),
         intervals=_intervals(metric, streamed),
+        by_class=_by_class(metric, info),
         streamed=streamed,
         protocol=protocol,
         weights=weights,
         held_bytes=metric.held_bytes(),
     )
+
+
+def _by_class(metric: Metric, info: BenchmarkInfo) -> dict[str, dict[str, float]]:
+    """Values of each class, where the metric has such."""
+    if not isinstance(metric, ByClass):
+        return {}
+    return {
+        measure: {name: float(value) for name, value in zip(info.classes, values, strict=True)}
+        for measure, values in metric.by_class().items()
+    }
 
 
 def _from_file(
@@ -131,6 +144,11 @@ def _from_model(
     settings = run.settings or Settings(protocol="head" if run.heads else OFFERED[info.task][0], seed=run.seed)
     _check_asked(run, settings, info)
     loaded = load_checkpoint(_weights(run.weights))
+    if loaded.metadata.normalisation != NORMALISATION_ID:
+        raise ConfigError(
+            f"--weights must have been trained on input normalised by {NORMALISATION_ID}, {run.weights} by "
+            f"{loaded.metadata.normalisation}; use the release that wrote them"
+        )
     trained = tuple(name for name in loaded.metadata.trained_modalities if name in loaded.model.config.modalities)
     trial = _Trial(
         run=run, settings=settings, benchmark=benchmark, split=split, loaded=loaded, trained=trained, progress=progress

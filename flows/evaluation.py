@@ -52,6 +52,9 @@ class EvaluateReport:
     split: str
     numbers: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float] | None]
+    by_class: Mapping[str, Mapping[str, float]]
+    """Measure -> class -> value; empty where the task has none."""
+
     streamed: Streamed
     protocol: Mapping[str, Any]
     weights: Mapping[str, Any] | None
@@ -73,6 +76,10 @@ class EvaluateReport:
                 "level": LEVEL,
                 "method": "bootstrap over images or videos",
                 "replicates": self.run.replicates,
+            },
+            "by_class": {
+                measure: {name: or_null(value) for name, value in values.items()}
+                for measure, values in self.by_class.items()
             },
             "protocol": dict(self.protocol),
             "num_images": self.streamed.num_images,

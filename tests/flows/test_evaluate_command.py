@@ -17,8 +17,8 @@ from pipelines.training.protocols.head_choice import OFFERED
 
 TRAINING = Path(__file__).parents[1] / "training"
 KEYS = [
-    "benchmark", "title", "task", "split", "headline", "metrics", "interval", "protocol", "num_images", "limit",
-    "skipped", "seeds", "weights", "held_bytes",
+    "benchmark", "title", "task", "split", "headline", "metrics", "interval", "by_class", "protocol", "num_images",
+    "limit", "skipped", "seeds", "weights", "held_bytes",
 ]  # fmt: skip
 
 
@@ -174,6 +174,8 @@ def test_predictions_of_boxes_by_hand(told, made, tmp_path):
     answer = told("--benchmark", "dior", "--data", made("dior"), "--predictions", path)
     assert answer["metrics"]["map50"]["value"] == pytest.approx(1 / 2)
     assert answer["metrics"]["map"]["value"] == pytest.approx(1 / 2)
+    by_class = answer["by_class"]["ap50"]
+    assert (by_class["airplane"], by_class["Expressway-Service-area"], by_class["ship"]) == (1, 0, None)
 
 
 def test_predictions_of_turned_boxes_by_hand(told, made, tmp_path):
@@ -271,6 +273,19 @@ def test_a_stored_head_answers_and_another_is_refused(told, invoke, made, small,
     other = invoke(*arguments[:5], "nano", *arguments[6:])
     assert other.exit_code == 2
     assert "belong to a model of another configuration" in other.stderr
+
+
+def test_weights_of_another_convention_are_refused(invoke, made, small, tmp_path):
+    from dataclasses import replace
+
+    from ringmoe_core import load_checkpoint, save_checkpoint
+
+    loaded = load_checkpoint(small)
+    other = tmp_path / "other.safetensors"
+    save_checkpoint(loaded.model, other, metadata=replace(loaded.metadata, normalisation="per-image-v0"))
+    done = invoke("--benchmark", "dior", "--data", made("dior"), "--weights", other)
+    assert done.exit_code == 2
+    assert "normalised by physical-v1" in done.stderr
 
 
 def test_a_sample_that_cannot_be_read_is_counted_with_its_reason(told, small, tmp_path):

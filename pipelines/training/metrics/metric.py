@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pipelines.training.benchmarks.sample import Target
     from pipelines.training.metrics.prediction import Prediction
 
@@ -30,3 +33,11 @@ class Metric(Protocol):
 
     def held_bytes(self) -> int:
         """Bytes that are kept between images."""
+
+
+@runtime_checkable
+class ByClass(Protocol):
+    """A metric that also tells each class by itself."""
+
+    def by_class(self) -> dict[str, NDArray[np.float64]]:
+        """Measure -> value of each class, (class,); NaN where there is none."""
