@@ -188,5 +188,5 @@ def _report(options: FitOptions, laid: Laid, design: Design, note: HeadNote, fac
 
 def _plain(column: str) -> str:
     """A column's name as that of a file and a product."""
-    letters = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in column.lower())
-    return letters.strip("-") or "own"
+    letters = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in column.lower()).strip("-")
+    return letters if letters[:1].isalpha() else f"own-{letters}".strip("-")

@@ -20,6 +20,9 @@ class HeadNote:
     """What a report says of a head's file."""
 
     path: str
+    task: str
+    """Its name in the file."""
+
     sha256: str
     kind: str
     reads: str
@@ -58,5 +61,10 @@ def save_own_head(
     parts += [f"{head.num_statistics} statistics of the pixel's series"] if head.num_statistics else []
     shape = f"one hidden layer of {head.hidden}" if head.hidden else "linear"
     return HeadNote(
-        path=str(out), sha256=digest, kind=f"pixel, {shape}", reads=" and ".join(parts), temperature=temperature
+        path=str(out),
+        task=task,
+        sha256=digest,
+        kind=f"pixel, {shape}",
+        reads=" and ".join(parts),
+        temperature=temperature,
     )

@@ -224,6 +224,7 @@ def _save(points: _Points, design: Design, options: PointOptions, column: str, o
     bands = ", ".join(f"{number} bands of {name}" for name, number in points.layout.bands.items())
     return HeadNote(
         path=str(out),
+        task=column,
         sha256=digest,
         kind=f"series of a point, {DEPTH} block of width {DIM}",
         reads=f"{steps} steps of {bands}",

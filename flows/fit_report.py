@@ -111,7 +111,13 @@ def summary(report: FitReport, page: Path) -> str:
     lines += ["", *(f"note: {line}" for line in report.warnings)]
     if report.skipped:
         lines.append("left out: " + ", ".join(f"{number} {name}" for name, number in report.skipped.items()))
-    return "\n".join([*lines, f"head {report.head['path']}", f"report {page}"])
+    lines += [f"head {report.head['path']}", f"report {page}"]
+    if report.sample == "pixels":
+        name = str(report.head["task"])
+        lines.append(
+            f"map it: own: [{{name: {name}, head: {report.head['path']}}}] and products: [{name}] in the region"
+        )
+    return "\n".join(lines)
 
 
 def _figure(interval: Any) -> str:

@@ -8,8 +8,9 @@ import pytest
 import rasterio
 from shapely.geometry import box
 
+from flows.config import OwnConfig
 from flows.errors import ConfigError, RunFailedError
-from flows.fit import fit_region
+from flows.fit import _plain, fit_region
 from flows.fit_options import FitOptions
 from flows.fit_page import render
 from flows.fit_report import summary, write_report
@@ -128,7 +129,9 @@ def test_a_report_is_one_page_and_one_json(fitted, tmp_path):
     assert "http" not in html.replace("http-equiv", "")
     assert "<script" not in html
     assert f"{methods['head']['overall_accuracy']['value']:.3f}" in html
-    assert str(page) in summary(report, page)
+    said = summary(report, page)
+    assert str(page) in said
+    assert "own: [{name: crop, head: " in said
     assert any("blocks of 80 m are small" in line for line in told["warnings"])
 
 
@@ -202,3 +205,11 @@ def test_heads_stand_against_the_regions_folder(document, catalog, tmp_path, wri
     assert config.own[0].head == tmp_path / "heads" / "crop.safetensors"
     assert config.tasks == ("change",)
     assert [entry.name for entry in config.own_products] == ["crop"]
+
+
+@pytest.mark.parametrize(
+    ("column", "name"), [("Crop type", "crop-type"), ("2021_crop", "own-2021-crop"), ("Ä", "own"), ("a-", "a")]
+)
+def test_columns_become_names_that_a_region_takes(column, name):
+    assert _plain(column) == name
+    assert OwnConfig(name=name, head="h").name == name
