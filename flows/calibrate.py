@@ -107,6 +107,8 @@ def calibrate(run: CalibrateRun, out: Path | None = None, *, say: Callable[[str]
     path = weights_path(run.weights)
     if path.is_dir():
         raise ConfigError(f"weights: one file is calibrated, got the folder {path}; calibrate before sharding")
+    target = path if out is None else out
+    target.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(run.workers)
     loaded = load_checkpoint(path)
     say(f"rendering {run.regions + run.unseen_regions + run.statistics_regions} simulated regions")
@@ -129,7 +131,6 @@ def calibrate(run: CalibrateRun, out: Path | None = None, *, say: Callable[[str]
     measured = [scene_logits(loaded.model, scene, seed=run.seed) for scene in unseen]
     shares = [unfamiliar_share(loaded.model, novelty, scene, config) for scene in unseen]
     report = _report(run, metadata, measured, float(np.mean(shares)))
-    target = path if out is None else out
     save_checkpoint(loaded.model, target, metadata=metadata, dtype=stored_dtype(path))
     save_novelty(novelty, novelty_path(target))
     target.with_suffix(".calibration.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n")

@@ -132,7 +132,8 @@ def test_a_calibration_writes_weights_statistics_and_report(model, tmp_path, mon
     before = save_checkpoint(model, path, metadata=metadata)
     monkeypatch.setattr("flows.train.render", lambda seeds, **_options: [scene(seed) for seed in seeds])
     run = flow.CalibrateRun(weights=str(path), regions=2, unseen_regions=2, statistics_regions=2, workers=1)
-    report = flow.calibrate(run, say=lambda _line: None)
+    path = tmp_path / "new" / "calibrated.safetensors"
+    report = flow.calibrate(run, path, say=lambda _line: None)
     loaded = load_checkpoint(path)
     assert loaded.sha256 == before, "the tensors are the same, only what is said of them changed"
     assert loaded.metadata.land_cover_temperature == report.land_cover_temperature != 1.0
