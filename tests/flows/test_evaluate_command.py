@@ -125,6 +125,7 @@ ONE_OF_EACH = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "protocol"), sorted(ONE_OF_EACH))
 def test_other_protocols_run_and_repeat(told, made, small, name, protocol):
     arguments = (

@@ -153,6 +153,33 @@ def test_samples_that_teach_nothing_are_told():
             scored(model, benchmark, Settings(protocol=protocol, window=32, overlap=0))
 
 
+def test_samples_that_say_nothing_are_left_out_by_name():
+    """All pixels ignored, or all of the image missing: neither counts, both are told."""
+
+    def made(index):
+        mask, image = np.zeros((8, 8), dtype=np.int64), picture(0.1, size=8)
+        if index == 0:
+            mask[:] = IGNORE
+        if index == 1:
+            image = BenchmarkImage(
+                pixels=np.full((3, 8, 8), np.nan, dtype=np.float32), bands=image.bands, valid=np.zeros((8, 8), bool),
+                modality="optical", unit="reflectance",
+            )  # fmt: skip
+        return Sample(id=f"n{index}", images=(image,), target=MaskTarget(mask=mask))
+
+    def said(sample):
+        try:
+            sample_images(sample, ("optical",), pair=False)
+        except ValueError as error:
+            raise SampleError(sample.id, str(error), "-") from error
+        return MaskPrediction(mask=sample.target.mask)
+
+    streamed = stream(Made("segmentation", ("a", "b"), 4, made), said, metric_for("segmentation", 2, FEW))
+    assert (streamed.num_images, streamed.num_skipped) == (2, 2)
+    assert "n0: must have a pixel whose truth is known" in streamed.reasons[0]
+    assert "sample n1 must have a valid pixel" in streamed.reasons[1]
+
+
 def test_shots_take_so_many_of_each_class_and_repeat():
     benchmark = Made("classification", ("dark", "bright"), 40, shaded)
     taken = training_order(benchmark, Settings(protocol="linear", shots=3, seed=4))
@@ -213,6 +240,7 @@ def test_of_a_video_boxes_are_kept_and_linked():
     assert metric.compute() == pytest.approx({"mota": 1, "idf1": 1, "hota": 1})
 
 
+@pytest.mark.slow
 def test_a_detector_learns_to_find_a_bright_square(model):
     def square(index):
         rng = np.random.default_rng(index)

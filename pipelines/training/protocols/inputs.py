@@ -45,11 +45,13 @@ def sample_images(sample: Sample, trained: tuple[str, ...], *, pair: bool) -> Sa
     """A sample's images as the model reads them.
 
     Raises:
-        ValueError: The model can read none, they differ in size, or a pair is not two images.
+        ValueError: The model can read none, no pixel is valid, they differ in size, or a pair is not two images.
     """
     images = tuple(found for image in sample.images if (found := model_image(image, trained)) is not None)
     if not images:
         raise ValueError(f"sample {sample.id} must have an image that the model reads, it has none")
+    if not any(image.channels.valid.any() for image in images):
+        raise ValueError(f"sample {sample.id} must have a valid pixel in an image that the model reads, it has none")
     if len({image.size for image in images}) > 1:
         raise ValueError(f"images of {sample.id} must be of one size, got {[image.size for image in images]}")
     if pair and len(images) != 2:  # noqa: PLR2004 before and after

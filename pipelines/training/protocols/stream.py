@@ -10,6 +10,7 @@ import numpy as np
 
 from pipelines.inference.track import FrameBoxes, TrackOptions, track
 from pipelines.training.benchmarks.errors import SampleError
+from pipelines.training.benchmarks.sample import IGNORE, HeightTarget, MaskTarget
 from pipelines.training.metrics.prediction import BoxesPrediction, TracksPrediction
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def stream(
     for index in range(len(benchmark)):
         try:
             sample = benchmark[index]
+            check_counts(sample)
             prediction = answer(sample)
         except SampleError as error:
             counter.left_out(str(error))
@@ -92,6 +94,23 @@ def stream(
         metric.update(prediction, sample.target, image=sample.id, unit=sample.sequence)
         counter.used()
     return counter.result()
+
+
+def check_counts(sample: Sample) -> None:
+    """Checks that some pixel of a mask or of heights counts.
+
+    Raises:
+        SampleError: None does: such a sample says nothing, and is left out by name rather than unseen.
+    """
+    match sample.target:
+        case MaskTarget(mask=mask):
+            counts = bool(np.any(mask != IGNORE))
+        case HeightTarget(height_m=height_m):
+            counts = bool(np.isfinite(height_m).any())
+        case _:
+            counts = True
+    if not counts:
+        raise SampleError(sample.id, "must have a pixel whose truth is known, all are to be ignored", "nothing to mend")
 
 
 def stream_videos(
