@@ -280,11 +280,11 @@ def test_an_image_counts_once_and_labels_are_checked():
 
 
 def test_bytes_are_those_of_boxes():
-    """18 + 34 bytes a pair of boxes at most (labels of 8 bytes), and a number a class: pixels never."""
+    """40 bytes an answer, 24 an object, and a number a class: pixels never."""
     answers, objects = [(0.5, 0, 0, 5, 5)] * 30, [(0, 0, 5, 5)] * 20
     pairs = [box_pair(answers, objects)] * 10
     metric = fill(BoxMetric(1, FEW), pairs)
-    assert metric.held_bytes() == 10 * (30 * (16 + 4 + 8 + 4 + 2 + 10) + 20 * (16 + 8 + 1) + 8)
+    assert metric.held_bytes() == 10 * (30 * (24 + 16) + 20 * 24 + 8)
 
 
 def test_only_a_hundred_answers_count():
