@@ -4,8 +4,8 @@
 
 Every method sees the training chips alone and is judged by the pooled confusion over all test chips. Chips without
 any label or any valid radar are left out and named. Intervals are drawn over blocks of 64 x 64 pixels within each chip:
-they say how much the figure hangs on single blocks of these chips, not how it would be elsewhere. The set is small (in the
-test data two chips carry nearly all the water), so all this is description, no claim.
+they say how much the figure hangs on single blocks of these chips, not how it would be elsewhere. The set is small (in
+the test data two chips carry nearly all the water), so all this is description, no claim.
 
 - threshold: VH in dB below the value that gives the best IoU on the training chips;
 - forest: random forest on VV, VH and their local means and spreads;
