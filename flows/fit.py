@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flows.area import target_grid
 from flows.fit_area import check_random_sample, region_areas
@@ -18,7 +18,7 @@ from flows.progress import OnProgress, ignore_progress
 from flows.weights import weights_path
 from pipelines.inference.own_features import features_at
 from pipelines.inference.prediction import open_groups, plan_job, trained_model
-from pipelines.training.own_labels.design import FOREST, HEAD, evaluate, simple_learners
+from pipelines.training.own_labels.design import FOREST, HEAD, HEAD_MAPS, HEAD_STATISTICS, evaluate, simple_learners
 from pipelines.training.own_labels.folds import spatial_folds
 from pipelines.training.own_labels.label_file import read_labels
 from pipelines.training.own_labels.label_pixels import label_pixels
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from pipelines.training.own_labels.design import Design
     from pipelines.training.own_labels.label_pixels import LabelPixels
     from ringmoe_core import LoadedModel
+
+CLEARLY: Final = 0.02
+"""Overall accuracy by which a part of the features must lead to be spoken of: less is the play of folds."""
 
 
 def fit_region(
@@ -118,14 +121,19 @@ def _design(laid: Laid, options: FitOptions, on_progress: OnProgress) -> Design:
     folds = spatial_folds(
         samples.x, samples.y, samples.label, laid.unit, side=side, num_folds=options.folds, seed=options.seed
     )
-    columns, num_maps = columns_of(options.features, laid.num_maps)
-    head = pixel_learner(columns, num_maps, hidden=options.hidden, seed=options.seed)
+    heads = {HEAD: options.features}
+    if options.features == "both":
+        heads |= {HEAD_MAPS: "maps", HEAD_STATISTICS: "statistics"}
+    learners = {
+        name: pixel_learner(*columns_of(features, laid.num_maps), hidden=options.hidden, seed=options.seed)
+        for name, features in heads.items()
+    }
     statistics = slice(laid.num_maps, None)
     simple = {name: on_columns(learner, statistics) for name, learner in simple_learners(options.seed).items()}
     return evaluate(
         samples,
         folds,
-        {HEAD: head, **simple},
+        {**learners, **simple},
         laid.class_names,
         name="Spatial folds",
         buffer=options.buffer_m,
@@ -168,6 +176,7 @@ def _report(options: FitOptions, laid: Laid, design: Design, note: HeadNote, fac
     notes = []
     if FOREST not in design.scores:
         notes.append("no random forest was grown: scikit-learn is not installed (extra `demo`)")
+    notes += _part_note(design)
     counts = [int((laid.samples.label == index).sum()) for index in range(len(laid.class_names))]
     return FitReport(
         title=f"Own classes: {options.column}",
@@ -184,6 +193,17 @@ def _report(options: FitOptions, laid: Laid, design: Design, note: HeadNote, fac
         notes=tuple(notes),
         facts=facts,
     )
+
+
+def _part_note(design: Design) -> list[str]:
+    """Tells where one part of the features does clearly better than both."""
+    whole = design.scores[HEAD].overall.value
+    return [
+        f"the head answers {score.overall.value:.3f} right on {part} alone and {whole:.3f} on both: "
+        f"--features {part} may serve better here"
+        for name, part in ((HEAD_MAPS, "maps"), (HEAD_STATISTICS, "statistics"))
+        if (score := design.scores.get(name)) is not None and score.overall.value > whole + CLEARLY
+    ]
 
 
 def _plain(column: str) -> str:

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from pipelines.training.own_labels.accuracy import Accuracy, Interval
     from pipelines.training.own_labels.design import Design
 
-METHODS: Final = {"head": "this head", "random_forest": "random forest", "majority": "majority class"}
+METHODS: Final = {
+    "head": "this head",
+    "head_maps": "the same on the model's maps alone",
+    "head_statistics": "the same on statistics alone",
+    "random_forest": "random forest",
+    "majority": "majority class",
+}
 REASONS: Final = {
     "no_class": "rows without a class",
     "no_geometry": "rows without a geometry",

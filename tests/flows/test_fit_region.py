@@ -121,7 +121,7 @@ def test_a_report_is_one_page_and_one_json(fitted, tmp_path):
     page, values = write_report(report, tmp_path / "crop")
     told = json.loads(values.read_text())
     methods = told["designs"][0]["methods"]
-    assert set(methods) == {"head", "random_forest", "majority"}
+    assert set(methods) == {"head", "head_maps", "head_statistics", "random_forest", "majority"}
     assert sum(map(sum, methods["head"]["confusion"])) == sum(told["classes"].values())
     assert methods["majority"]["overall_accuracy"]["value"] < methods["head"]["overall_accuracy"]["value"]
     html = page.read_text()

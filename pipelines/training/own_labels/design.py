@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from pipelines.training.own_labels.learner import Learner
 
 HEAD: Final = "head"
+HEAD_MAPS: Final = "head_maps"
+HEAD_STATISTICS: Final = "head_statistics"
+"""The same head on a part of its features: whether the model's maps or the pixel's own series carry it."""
+
 FOREST: Final = "random_forest"
 MAJORITY: Final = "majority"
 SCARCE: Final = 30
