@@ -26,7 +26,7 @@ BLOCKS_A_FOLD: Final = 3
 NEAR_M: Final = 200.0
 """Metres: blocks with a shorter side hold a field or two, and what grows beside a field is much like it."""
 
-FEW_BLOCKS: Final = 10
+FEW_BLOCKS: Final = 15
 """Below this many groups a bootstrap over them says little of its own spread."""
 
 
