@@ -100,7 +100,10 @@ def _rows(path: Path, split: str) -> Iterator[dict[str, Any]]:
 def _entry(row: dict[str, Any], path: Path) -> str:
     names, labels = [str(row["patch_id"]), str(row["s1_name"])], row["labels"]
     for name in names:
-        check_inside(name, path)
+        if "," in check_inside(name, path):
+            raise LayoutError(
+                f"BigEarthNet v2: patches in {path} must have no comma in their name, got {name!r}; get it again"
+            )
     if not isinstance(labels, list) or not labels or not set(labels) <= set(CLASSES_19):
         raise LayoutError(
             f"BigEarthNet v2: labels in {path} must be some of the 19 classes, patch {names[0]} has {labels}; "

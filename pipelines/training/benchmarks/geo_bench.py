@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from pipelines.training.benchmarks.band_files import repeated
+from pipelines.training.benchmarks.band_files import on_finest_grid
 from pipelines.training.benchmarks.errors import LayoutError, SampleError, SplitError
 from pipelines.training.benchmarks.folder import check_inside, check_part, read_text
 from pipelines.training.benchmarks.hdf5_layers import layer_names, read_layer
 from pipelines.training.benchmarks.image_format import ImageFormat, image_of
 from pipelines.training.benchmarks.indexed import IndexedBenchmark
+from pipelines.training.benchmarks.listing import NUM_SHOWN, repeated_names
 from pipelines.training.benchmarks.mask_codes import mask_of_codes
 from pipelines.training.benchmarks.sample import ClassTarget, LabelsTarget, MaskTarget, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from pipelines.training.benchmarks.sample import Target
 
@@ -62,7 +61,7 @@ class GeoBench(IndexedBenchmark):
     def _list(self) -> Sequence[str]:
         kind = "segmentation" if self.info.task == "segmentation" else "classification"
         parts = (f"{kind}_v1.0/{self.folder}", self.folder)
-        whole = self.root if self.root.name == self.folder else None
+        whole = self.root if self.root.resolve().name == self.folder else None
         self.base = whole or check_part(self.root, parts, self.info)
         path = self.base / f"{self.partition}_partition.json"
         if not path.is_file():
@@ -70,11 +69,22 @@ class GeoBench(IndexedBenchmark):
                 f"{self.info.title}: partition {self.partition!r} is in {path}, which is not there; "
                 f"see {self.info.home}"
             )
-        names = _json(path).get(self.split)
+        partition = _json(path)
+        names = partition.get(self.split)
         if not isinstance(names, list):
             raise LayoutError(f"{self.info.title}: {path} must list {self.split!r}, it does not; get it again")
+        self._check_apart(path, partition)
         self.labels = self._labels()
         return [check_inside(str(name), path) for name in names]
+
+    def _check_apart(self, path: Path, partition: Mapping[str, Any]) -> None:
+        listed = [name for split in self.info.splits for name in {str(name) for name in partition.get(split) or ()}]
+        shared = repeated_names(listed)
+        if shared:
+            raise SplitError(
+                f"{self.info.title}: splits of {path} must share no sample, {len(shared)} are in two or more, the "
+                f"first {shared[:NUM_SHOWN]}; get it again from {self.info.home}"
+            )
 
     def _labels(self) -> Mapping[str, tuple[int, ...]]:
         """Labels of samples, of sets whose label is of the whole image."""
@@ -82,6 +92,12 @@ class GeoBench(IndexedBenchmark):
             path = check_part(self.base, ("label_map.json",), self.info)
             by_label = {int(label): names for label, names in _json(path).items() if label.isdigit()}
             self._check_labels(path, by_label)
+            twice = repeated_names(str(name) for names in by_label.values() for name in names)
+            if twice:
+                raise LayoutError(
+                    f"{self.info.title}: a sample must have one label in {path}, {twice[:NUM_SHOWN]} have several; "
+                    f"get the set again from {self.info.home}"
+                )
             return {str(name): (label,) for label, names in by_label.items() for name in names}
         if self.info.task == "multi_label":
             path = check_part(self.base, ("label_stats.json",), self.info)
@@ -102,7 +118,7 @@ class GeoBench(IndexedBenchmark):
         path = self.base / f"{entry}.hdf5"
         addresses = layer_names(path)
         layers = [read_layer(path, _address(addresses, band, path)) for band in self.arrays]
-        image = image_of(_stacked(layers, path), path, self.form)
+        image = image_of(on_finest_grid(layers, [path] * len(layers)), path, self.form)
         return Sample(id=entry, images=(image,), target=self._target(entry, path, addresses, image.size))
 
     def _target(self, entry: str, path: Path, addresses: Mapping[str, str], size: tuple[int, int]) -> Target:
@@ -129,15 +145,6 @@ def _address(addresses: Mapping[str, str], name: str, path: Path) -> str:
             path, f"must have one array {name!r}, has {len(found)} among {sorted(addresses)}", "check the set's name"
         )
     return found[0]
-
-
-def _stacked(layers: Sequence[NDArray[Any]], path: Path) -> NDArray[Any]:
-    """(band, y, x) on the finest grid; coarser bands are repeated."""
-    height, width = (max(layer.shape[axis] for layer in layers) for axis in (0, 1))
-    for layer in layers:
-        if height % layer.shape[0] or layer.shape[1] * (height // layer.shape[0]) != width:
-            raise SampleError(path, f"a band's size must divide ({height}, {width}), got {layer.shape}", "get it again")
-    return np.stack([repeated(layer, height // layer.shape[0]) for layer in layers])
 
 
 def _json(path: Path) -> dict[str, Any]:

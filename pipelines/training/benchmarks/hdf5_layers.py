@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from pipelines.training.benchmarks.errors import SampleError
+from pipelines.training.benchmarks.raster import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +40,7 @@ def read_layer(path: Path, address: str) -> NDArray[Any]:
     """One array, (y, x).
 
     Raises:
-        SampleError: It cannot be read, or has another number of dims.
+        SampleError: It cannot be read, is unreasonably large, or has another number of dims.
     """
     pixels = _open(path, address, "HDF5Image", subdatasets=False)
     if len(pixels) != 1:
@@ -58,6 +59,15 @@ def _open(path: Path, address: str, driver: str, *, subdatasets: bool) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # chips stand on no map
             with rasterio.open(address, driver=driver) as source:
-                return source.subdatasets if subdatasets else source.read()
+                if subdatasets:
+                    return source.subdatasets
+                if source.count * source.height * source.width > MAX_PIXELS:  # a few bytes can claim any size
+                    raise SampleError(
+                        path,
+                        f"an array must have at most {MAX_PIXELS} values, got {source.count} x {source.height} x "
+                        f"{source.width}",
+                        "check that the file is the set's",
+                    )
+                return source.read()
     except RasterioError as error:
         raise SampleError(path, f"must be a whole HDF5 file that GDAL reads ({error})", GET_GDAL) from error

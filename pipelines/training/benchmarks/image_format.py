@@ -69,8 +69,10 @@ def image_of(stored: NDArray[Any], path: Path, form: ImageFormat, *, time: str =
     """The image of stored values, (band, y, x).
 
     Raises:
-        SampleError: The values are of another type than the set's.
+        SampleError: The values are of another type than the set's, or complex.
     """
+    if np.iscomplexobj(stored):  # a cast would keep the real part and say nothing
+        raise SampleError(path, f"must hold real numbers, got {stored.dtype.name}", "check that the file is the set's")
     if form.types and stored.dtype.name not in form.types:
         raise SampleError(
             path, f"must hold {' or '.join(form.types)}, got {stored.dtype.name}", "check that the file is the set's"

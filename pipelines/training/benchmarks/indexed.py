@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pipelines.training.benchmarks.errors import LayoutError
+from pipelines.training.benchmarks.errors import LayoutError, SplitError
 from pipelines.training.benchmarks.folder import check_root, check_split
+from pipelines.training.benchmarks.listing import NUM_SHOWN, repeated_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,8 @@ class IndexedBenchmark(ABC):
         """Checks folder and split, and lists the samples.
 
         Raises:
-            BenchmarkError: No such folder or split, another layout than the published one, or no sample in it.
+            BenchmarkError: No such folder or split, another layout than the published one, or a split without a sample
+                or with one twice.
         """
         self.root = check_root(Path(root), self.info)
         self.split = check_split(split, self.info)
@@ -34,6 +36,12 @@ class IndexedBenchmark(ABC):
             raise LayoutError(
                 f"{self.info.title}: split {split!r} must hold at least one sample, got none under {self.root}; "
                 f"get the set from {self.info.home} and unpack it so:\n{self.info.layout}"
+            )
+        twice = repeated_names(self.entries)
+        if twice:
+            raise SplitError(
+                f"{self.info.title}: split {split!r} must list a sample once, {len(twice)} stand in it more than once, "
+                f"the first {twice[:NUM_SHOWN]}; get its list again from {self.info.home}"
             )
 
     def __len__(self) -> int:

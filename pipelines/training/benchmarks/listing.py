@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from pipelines.training.benchmarks.errors import LayoutError
@@ -43,6 +44,11 @@ def shuffled(names: Iterable[str], seed: int) -> list[str]:
     No random generator is asked, so the order is the same on every machine and with every version of NumPy.
     """
     return sorted(names, key=lambda name: (hashlib.sha256(f"{seed}/{name}".encode()).digest(), name))
+
+
+def repeated_names(names: Iterable[str]) -> list[str]:
+    """Sorted names that stand more than once."""
+    return sorted(name for name, num in Counter(names).items() if num > 1)
 
 
 def check_files(paths: Iterable[Path], info: BenchmarkInfo) -> None:

@@ -92,15 +92,16 @@ MADOS/
         return Sample(id=entry, images=(image,), target=MaskTarget(mask=mask))
 
     def _band_paths(self, scene: str, crop: str) -> list[Path]:
-        found = {
-            int(path.name.split("_")[-2]): path
+        found = sorted(
+            (int(path.name.split("_")[-2]), path)
             for path in (self.root / scene).glob(f"[126]0/{scene}_L2R_rhorc_*_{crop}.tif")
             if path.name.split("_")[-2].isdigit()
-        }
-        if len(found) != len(BANDS):
+        )
+        wavelengths = [wavelength for wavelength, _ in found]
+        if not len(set(wavelengths)) == len(wavelengths) == len(BANDS):
             raise SampleError(
                 self.root / scene,
-                f"crop {crop} must have bands of {len(BANDS)} wavelengths, got {sorted(found)}",
+                f"crop {crop} must have bands of {len(BANDS)} wavelengths, a file each, got {wavelengths}",
                 "get the scene again",
             )
-        return [found[wavelength] for wavelength in sorted(found)]
+        return [path for _, path in found]

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 BANDS: Final = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
 TIFF_TABLE: Final = {1: 0, 2: 1}
 PNG_TABLE: Final = {0: 0, 255: 1}
-NUM_DATES: Final = 2
 
 FORM: Final = ImageFormat(bands=BANDS, modality="ms", unit="reflectance", scale=1e-4, gsd_m=10.0)
 """Stored value to reflectance at the top of the atmosphere: Sentinel-2 product specification, baseline before 04.00."""
@@ -85,10 +84,10 @@ OSCD/
 
 def _days(path: Path) -> list[str]:
     """ISO dates of the two images, from lines such as `date_1: 20160120`."""
-    days = re.findall(r"date_[12]\s*:\s*(\d{4})-?(\d{2})-?(\d{2})", read_text(path))
-    if len(days) != NUM_DATES:
-        raise SampleError(path, f"must give date_1 and date_2 as eight digits, got {days}", "get the images again")
-    return ["-".join(day) for day in days]
+    found = re.findall(r"date_([12])\s*:\s*(\d{4})-?(\d{2})-?(\d{2})", read_text(path))
+    if sorted(number for number, *_ in found) != ["1", "2"]:
+        raise SampleError(path, f"must give date_1 and date_2 as eight digits, got {found}", "get the images again")
+    return ["-".join(day) for _, *day in sorted(found)]
 
 
 def _mask(folder: Path, city: str) -> NDArray[np.int64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 
 MIN_NUMBERS: Final = 6
 """x and y of three corners."""
+
+MAX_PIXEL: Final = 1e7
+"""Corners further out are no pixels of any image; infinity, NaN and integers that no float holds are among them."""
 
 Region = tuple[int, Any]
 """Index of the class and COCO's `segmentation` as it stands."""
@@ -44,11 +46,16 @@ class PolygonMasks:
 
         Raises:
             SampleError: Not JSON, or an entry lacks what COCO gives it.
-            LayoutError: A category, or an annotation's image, is none of the set's.
+            LayoutError: A category, or an annotation's image, is none of the set's, or images share an id or a name.
         """
         try:
             content = json.loads(read_text(path))
             names = {image["id"]: str(image["file_name"]) for image in content["images"]}
+            if len(set(names.values())) != len(content["images"]):
+                raise LayoutError(
+                    f"{path}: images must have ids and file names of their own, {len(content['images'])} share "
+                    f"{len(names)} ids and {len(set(names.values()))} names; get the annotations again"
+                )
             categories = {category["id"]: str(category["name"]) for category in content["categories"]}
             found: dict[str, list[Region]] = {name: [] for name in names.values()}
             indices = cls._indices(path, categories, index_of)
@@ -120,5 +127,9 @@ def _is_ring(ring: Any) -> TypeGuard[list[float]]:
         isinstance(ring, list)
         and len(ring) >= MIN_NUMBERS
         and len(ring) % 2 == 0
-        and all(isinstance(value, int | float) and math.isfinite(value) for value in ring)
+        and all(_is_number(value) and -MAX_PIXEL < value < MAX_PIXEL for value in ring)
     )
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -89,7 +89,13 @@ class SceneFolders(IndexedBenchmark):
     def _by_folder(self) -> dict[str, list[str]]:
         """Image names of each class, in the order of the classes, under the class's official folder name."""
         base = check_part(self.root, self.bases, self.info)
-        actual = {_canonical(name): name for name in folder_names(base)}
+        actual: dict[str, str] = {}
+        for name in folder_names(base):
+            other = actual.setdefault(_canonical(name), name)
+            if other != name:
+                raise LayoutError(
+                    f"{self.info.title}: a class must have one folder, got {other!r} and {name!r}; join them in {base}"
+                )
         strangers = sorted(set(actual) - {_canonical(folder) for folder in self.folders})
         if strangers and len(strangers) < len(actual):
             raise LayoutError(
@@ -112,7 +118,15 @@ class SceneFolders(IndexedBenchmark):
     def _listed(self, by_folder: Mapping[str, Sequence[str]]) -> list[str]:
         part = self.split.removeprefix("list-")
         path = self.root / f"{self.lists}-{part}.txt"
-        folder_of = {_stem(name): f"{folder}/{name}" for folder, names in by_folder.items() for name in names}
+        folder_of: dict[str, str] = {}
+        for folder, names in by_folder.items():
+            for name in names:
+                other = folder_of.setdefault(_stem(name), f"{folder}/{name}")
+                if other != f"{folder}/{name}":
+                    raise LayoutError(
+                        f"{self.info.title}: images must have names of their own for the lists, got {other} and "
+                        f"{folder}/{name}; get the set again from {self.info.home}"
+                    )
         wanted = [_stem(name) for name in read_split_list(path, self.info, self.split)]
         missing = [name for name in wanted if name not in folder_of]
         if missing:
