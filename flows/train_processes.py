@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def joined(config: TrainingConfig) -> Iterator[Fabric]:
     """Yields Lightning Fabric on the run's device, in torchrun's process group where there is one.
 
-    NCCL on GPUs, gloo on CPUs. At the end all processes meet before the group is destroyed: one that left early would
+    NCCL on GPUs, gloo on CPUs; `config.threads` threads, as many as before afterwards. At the end all processes meet before the group is destroyed: one that left early would
     take the others' connections with it.
 
     Raises:
@@ -46,6 +46,7 @@ def joined(config: TrainingConfig) -> Iterator[Fabric]:
         strategy = ModelParallelStrategy(
             _own, data_parallel_size=world, tensor_parallel_size=1, process_group_backend=backend
         )
+    threads = torch.get_num_threads()
     torch.set_num_threads(config.threads)
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     fabric = Fabric(
@@ -58,6 +59,7 @@ def joined(config: TrainingConfig) -> Iterator[Fabric]:
         if world > 1:
             distributed.barrier()
     finally:
+        torch.set_num_threads(threads)
         if distributed.is_initialized():
             distributed.destroy_process_group()
 

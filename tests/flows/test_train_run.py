@@ -150,6 +150,15 @@ def test_a_stopped_run_goes_on_to_the_same_weights(finished, config, tmp_path, m
     assert curves[0] == curves[1]
 
 
+def test_threads_are_the_configured_ones_while_a_run_lasts(config):
+    from flows.train_processes import joined
+
+    before = torch.get_num_threads()
+    with joined(config(f"threads={before + 1}")):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
 def test_weights_of_another_preset_are_refused(config, tmp_path):
     from ringmoe_core import CheckpointError
 
