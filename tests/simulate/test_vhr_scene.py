@@ -7,6 +7,7 @@ from skimage.draw import polygon2mask
 from pipelines.legend import LAND_COVER_CODES
 from pipelines.simulate import VhrSpec, simulate_vhr, simulate_vhr_pair
 from pipelines.simulate.vhr import SCENE_CLASSES
+from pipelines.simulate.vhr.objects import wrapped
 from pipelines.simulate.vhr.pair import DEMOLISHED, NEW_BUILDING, NO_CHANGE
 from pipelines.simulate.vhr.scene import scene_class_of
 
@@ -210,3 +211,11 @@ def test_a_forest_on_single_pixels_does_middling():
     unseen_x, unseen_y = rows(range(100, 120))
     forest = RandomForestClassifier(40, min_samples_leaf=5, random_state=0).fit(x, y)
     assert 0.60 < (forest.predict(unseen_x) == unseen_y).mean() < 0.82
+
+
+@pytest.mark.parametrize("angle", [-np.pi / 2 - 2.2e-16, -np.pi / 2, np.pi / 2, np.pi, 7 * np.pi / 2, -1e-300, 0.3])
+def test_angles_of_boxes_stay_in_the_half_open_range(angle):
+    """As dataset conventions have it: [-pi/2, pi/2), the same line as before."""
+    turn = wrapped(angle)
+    assert -np.pi / 2 <= turn < np.pi / 2
+    assert abs(np.sin(turn - angle)) < 1e-12

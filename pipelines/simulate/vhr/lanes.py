@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 
 LaneKind = Literal["vehicle", "ship", "aircraft"]
 
-SPEEDS_MPS: Final[dict[LaneKind, tuple[float, float]]] = {
-    "vehicle": (6.0, 22.0), "ship": (1.5, 7.0), "aircraft": (3.0, 10.0),
-}  # fmt: skip
-"""Town and country roads (20 to 80 km/h); harbour and river traffic (3 to 14 knots); taxiing (6 to 20 knots)."""
-
 SPREAD_MPS: Final = 0.15
 """Relative difference between the movers of one lane; nobody overtakes, see `Lane.movers`."""
 
@@ -50,6 +45,8 @@ class Lane:
     """(n, 2) x and y in metres, in the direction of travel."""
 
     speed_mps: float
+    """Tracks, town and country roads have 18 to 72 km/h; harbours and rivers 4 to 11 knots; taxiways 12 knots."""
+
     spacing_m: float
     """Mean distance between two movers."""
 

@@ -169,6 +169,11 @@ class Site:
         """Adds a thing that lies or stands still."""
         self.solids.append(replace(solid, cx=float(x), cy=float(y), angle_rad=float(angle_rad)))
 
+    def at(self, u: float, v: float, angle_rad: float) -> tuple[float, float]:
+        """Returns the point (x, y) that lies `u` metres along a direction and `v` to its right from the middle."""
+        middle, cosine, sine = self.side_m / 2, np.cos(angle_rad), np.sin(angle_rad)
+        return float(middle + cosine * u - sine * v), float(middle + sine * u + cosine * v)
+
     def line(self, angle_rad: float, offset_m: float, bend_m: float = 0.0) -> NDArray[np.float64]:
         """Returns a line (n, 2) across the whole image, `offset_m` to the right of its middle, slightly bent."""
         along = np.linspace(-0.75, 0.75, 31) * self.side_m

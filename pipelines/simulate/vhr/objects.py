@@ -18,9 +18,11 @@ class PlantedObject:
     cx: float
     cy: float
     length_px: float
-    """Side along the angle, the longer one."""
+    """Side along the angle, stern to bow or tail to nose; of all but aircraft the longer one."""
 
     width_px: float
+    """Side across it; of an aircraft the span."""
+
     angle_rad: float
     """Turn from +x towards +y, in [-pi/2, pi/2): a ship's bow and stern are not told apart."""
 
@@ -55,4 +57,5 @@ class PlantedObject:
 
 def wrapped(angle_rad: float) -> float:
     """Returns the angle of an undirected line in [-pi/2, pi/2)."""
-    return (angle_rad + math.pi / 2.0) % math.pi - math.pi / 2.0
+    turn = (angle_rad + math.pi / 2.0) % math.pi  # pi itself where the sum is a hair below 0
+    return turn - math.pi / 2.0 if turn < math.pi else -math.pi / 2.0

@@ -11,7 +11,7 @@ from pipelines.simulate.texture import fractal_field, generator
 from pipelines.simulate.vhr.canvas import Canvas
 from pipelines.simulate.vhr.ground import Frame
 from pipelines.simulate.vhr.layouts import LAYOUTS
-from pipelines.simulate.vhr.light import Sun, draw_sun, lit_reflectance, shade
+from pipelines.simulate.vhr.light import draw_sun, lit_reflectance, shade
 from pipelines.simulate.vhr.objects import OBJECT_KINDS, PlantedObject, wrapped
 from pipelines.simulate.vhr.sensor import block_mean, draw_sky, nearest, observe
 from pipelines.simulate.vhr.spec import SCENE_CLASSES
@@ -170,8 +170,3 @@ def _swath(rng: np.random.Generator, size: int) -> NDArray[np.bool_]:
         return np.ones((size, size), dtype=bool)
     line = (np.arange(size) + 0.5) / size - 0.5
     return np.asarray(side * (line[None, :] + slant * line[:, None]) < 0.5 - edge, dtype=bool)
-
-
-def sun_of(scene: SimulatedVhr) -> Sun:
-    """Returns where the light of an image comes from."""
-    return Sun(azimuth_deg=scene.sun_azimuth_deg, elevation_deg=scene.sun_elevation_deg)

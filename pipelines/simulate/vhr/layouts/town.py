@@ -22,10 +22,8 @@ def grid_points(site: Site, angle_rad: float, pitch_u: float, pitch_v: float) ->
     """Returns the points (x, y) in metres of a turned grid that covers the image, shifted at random."""
     reach = 0.8 * site.side_m
     start_u, start_v = site.rng.uniform(0, pitch_u), site.rng.uniform(0, pitch_v)
-    cosine, sine = np.cos(angle_rad), np.sin(angle_rad)
-    middle = site.side_m / 2
     return [
-        (float(middle + cosine * u - sine * v), float(middle + sine * u + cosine * v))
+        site.at(u, v, angle_rad)
         for u in np.arange(-reach + start_u, reach, pitch_u)
         for v in np.arange(-reach + start_v, reach, pitch_v)
     ]
@@ -51,11 +49,10 @@ def residential(rng: np.random.Generator, frame: Frame) -> Site:
 
 def _lots(site: Site, angle: float, offset: float, side: float, lot: float) -> None:
     """Adds the houses on one side of a street, with drives, cars and trees."""
-    rng, middle = site.rng, site.side_m / 2
-    cosine, sine = np.cos(angle), np.sin(angle)
+    rng = site.rng
 
     def place(u: float, v: float) -> tuple[float, float]:
-        return float(middle + cosine * u - sine * v), float(middle + sine * u + cosine * v)
+        return site.at(u, v, angle)
 
     for u in np.arange(-0.75 * site.side_m, 0.75 * site.side_m, lot):
         back = rng.uniform(12.0, 15.0)
@@ -87,7 +84,7 @@ def industrial(rng: np.random.Generator, frame: Frame) -> Site:
         elif kind < 0.78:  # noqa: PLR2004
             _tanks(site, x, y)
         else:
-            _crates(site, x, y, angle)
+            stack_crates(site, x, y, angle)
     for x, y in rng.uniform(0, site.side_m, (int(site.side_m**2 / 420.0), 2)):
         if site.free(x, y):
             site.park(x, y, angle + float(rng.choice([0.0, np.pi / 2])), truck_chance=0.35)
@@ -119,7 +116,7 @@ def _tanks(site: Site, x: float, y: float) -> None:
             site.reserve(site.ground.box(cx, cy, width, width, 0.0))
 
 
-def _crates(site: Site, x: float, y: float, angle: float) -> None:
+def stack_crates(site: Site, x: float, y: float, angle: float) -> None:
     """Adds a stack of containers (6.1 or 12.2 m by 2.44 m by 2.6 m, ISO 668)."""
     rng = site.rng
     if not site.free(x, y):
@@ -151,11 +148,10 @@ def parking(rng: np.random.Generator, frame: Frame) -> Site:
     site = Site(rng, frame, "asphalt")
     site.patches({"asphalt": 0.55, "old_asphalt": 0.45}, 60.0)
     angle = float(rng.uniform(0, np.pi))
-    middle = site.side_m / 2
     side = float(rng.choice([-1.0, 1.0]))
     hall = 0.28 * site.side_m
-    x, y = middle - np.sin(angle) * side * 0.42 * site.side_m, middle + np.cos(angle) * side * 0.42 * site.side_m
-    site.building(float(x), float(y), float(rng.uniform(0.5, 0.9) * site.side_m), hall, angle, hall=True)
+    x, y = site.at(0.0, 0.42 * side * site.side_m, angle)
+    site.building(x, y, float(rng.uniform(0.5, 0.9) * site.side_m), hall, angle, hall=True)
     site.road(site.line(angle, -side * 0.42 * site.side_m), 8.0, speed_mps=11.0, spacing_m=45.0)
     verge, _ = site.ground.distance_to(site.line(angle, -side * 0.36 * site.side_m))
     site.ground.fill(verge < 3.0, "lawn")  # noqa: PLR2004 6 m wide
@@ -163,11 +159,9 @@ def parking(rng: np.random.Generator, frame: Frame) -> Site:
     for v in np.arange(-0.8 * site.side_m, 0.8 * site.side_m, 16.0):
         for u in np.arange(-0.8 * site.side_m, 0.8 * site.side_m, 2.5):
             for bay in (0.0, 5.2):
-                x = middle + np.cos(angle) * u - np.sin(angle) * (v + bay)
-                y = middle + np.sin(angle) * u + np.cos(angle) * (v + bay)
-                if not site.free(float(x), float(y)):
-                    continue
-                _bay(site, float(x), float(y), angle, filled)
+                x, y = site.at(u, v + bay, angle)
+                if site.free(x, y):
+                    _bay(site, x, y, angle, filled)
     site.trees(int(site.side_m**2 / 2500.0))
     return site
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines.simulate.vhr.lanes import Lane, beside
 from pipelines.simulate.vhr.layout import Site
-from pipelines.simulate.vhr.layouts.town import _crates
+from pipelines.simulate.vhr.layouts.town import stack_crates
 from pipelines.simulate.vhr.movers import make_aircraft, make_ship
 from pipelines.simulate.vhr.solids import Solid
 
@@ -34,9 +34,7 @@ def harbour(rng: np.random.Generator, frame: Frame) -> Site:
     site.reserve(~land | (across > share - 4.0))
 
     def place(u: float, v: float) -> tuple[float, float]:
-        return float(middle + np.cos(angle) * u - np.sin(angle) * v), float(
-            middle + np.sin(angle) * u + np.cos(angle) * v
-        )
+        return site.at(u, v, angle)
 
     site.road(np.array([place(u, share - 14.0) for u in np.linspace(-0.75, 0.75, 7) * site.side_m]), 7.0, speed_mps=7.0)
     for u in np.arange(-0.6 * site.side_m, 0.6 * site.side_m, 38.0):
@@ -44,7 +42,7 @@ def harbour(rng: np.random.Generator, frame: Frame) -> Site:
         if rng.random() < 0.55:  # noqa: PLR2004
             site.building(x, y, rng.uniform(18, 34), rng.uniform(12, 22), angle, hall=True)
         else:
-            _crates(site, x, y, angle)
+            stack_crates(site, x, y, angle)
     _quay(site, place, share, angle)
     for _ in range(int(site.side_m**2 / 900.0)):
         x, y = rng.uniform(0, site.side_m, 2)
@@ -101,9 +99,7 @@ def airport(rng: np.random.Generator, frame: Frame) -> Site:
     middle, side = site.side_m / 2, site.side_m
 
     def place(u: float, v: float) -> tuple[float, float]:
-        return float(middle + np.cos(angle) * u - np.sin(angle) * v), float(
-            middle + np.sin(angle) * u + np.cos(angle) * v
-        )
+        return site.at(u, v, angle)
 
     _, across = site.ground.along(middle, middle, angle)
     apron = (across > -0.08 * side) & (across < 0.30 * side)
