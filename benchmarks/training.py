@@ -1,6 +1,7 @@
 """A training step with its data beside the bare forward and backward of the same batches, and memory for every preset.
 
-    python benchmarks/training.py [--json] [--only step|memory] [--preset nano] [--steps 6] [--rounds 3] [--threads 2]
+    python benchmarks/training.py [--json] [--only step|memory] [--preset nano] [--stage NAME] [--steps 12] [--rounds 3]
+                                  [--threads 2]
 
 Steps: places of all kinds are rendered into a temporary folder. In turn, some steps of the loop (batches from disk in a
 thread of their own, losses, gradients, clipping, AdamW, running average) and the bare forward and backward of the very
@@ -63,7 +64,7 @@ def step_rows(options):
     with tempfile.TemporaryDirectory() as folder:
         store = small_store(Path(folder))
         for stage in config.stages:
-            for phase in stage.phases:
+            for phase in stage.phases if options.stage in {None, stage.name} else ():
                 yield from stage_rows(config, stage, phase, store, options)
 
 
@@ -193,7 +194,8 @@ def main():
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--only", choices=("step", "memory"))
     parser.add_argument("--preset", default="nano", choices=("nano", "tiny"))
-    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--stage", help="one stage of the configuration")
+    parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def joined(config: TrainingConfig) -> Iterator[Fabric]:
     """Yields Lightning Fabric on the run's device, in torchrun's process group where there is one.
 
-    NCCL on GPUs, gloo on CPUs; `config.threads` threads, as many as before afterwards. At the end all processes meet before the group is destroyed: one that left early would
-    take the others' connections with it.
+    NCCL on GPUs, gloo on CPUs; `config.threads` threads, as many as before afterwards. At the end all processes meet
+    before the group is destroyed: one that left early would take the others' connections with it.
 
     Raises:
         ConfigError: The device is not there, or the processes cannot divide the experts.
