@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from pipelines.training.benchmarks.bigearthnet_classes import CLASSES_19, CLASSES_43, TO_19
@@ -94,18 +95,7 @@ class BigEarthNet43(IndexedBenchmark):
 class BigEarthNet(BigEarthNet43):
     """The 19 classes. A patch all of whose labels are left out has none."""
 
-    info = BenchmarkInfo(
-        name="bigearthnet",
-        title="BigEarthNet-MM v1, 19 classes",
-        task="multi_label",
-        classes=CLASSES_19,
-        splits=("train", "val", "test"),
-        metrics=MULTI_LABEL,
-        home=HOME,
-        licence=LICENCE,
-        layout=LAYOUT,
-        citation=CITATION,
-    )
+    info = replace(BigEarthNet43.info, name="bigearthnet", title="BigEarthNet-MM v1, 19 classes", classes=CLASSES_19)
     index_of: ClassVar[Mapping[str, int | None]] = {
         name: None if kept is None else CLASSES_19.index(kept) for name, kept in TO_19.items()
     }

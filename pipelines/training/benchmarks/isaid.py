@@ -6,6 +6,7 @@ authors' development kit as OpenMMLab's converter lists them. Masks of the test 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pipelines.training.benchmarks.few_shot_masks import FewShotMasks
@@ -102,18 +103,6 @@ class Isaid(IndexedBenchmark):
 class FewShotIsaid(FewShotMasks):
     """Classes of one fold shown in a few images of `train` and asked for in all of `val`."""
 
-    info = BenchmarkInfo(
-        name="isaid-few-shot",
-        title="iSAID, few-shot",
-        task="segmentation",
-        classes=CLASSES,
-        splits=("support", "query"),
-        metrics=SEGMENTATION,
-        home=HOME,
-        licence=LICENCE,
-        layout=LAYOUT,
-        citation=CITATION,
-        paper_run=True,
-    )
+    info = replace(Isaid.info, name="isaid-few-shot", title="iSAID, few-shot", splits=("support", "query"))
     source = Isaid
     folds = FOLDS

@@ -5,6 +5,7 @@ Masks store 0 for no data, which must not count, and 1 to 7 for the classes. Tho
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pipelines.training.benchmarks.few_shot_masks import FewShotMasks
@@ -80,17 +81,7 @@ class LoveDa(IndexedBenchmark):
 class FewShotLoveDa(FewShotMasks):
     """Classes shown in a few images of `train` and asked for in all of `val`; no published folds are known."""
 
-    info = BenchmarkInfo(
-        name="loveda-few-shot",
-        title="LoveDA, few-shot",
-        task="segmentation",
-        classes=CLASSES,
-        splits=("support", "query"),
-        metrics=SEGMENTATION,
-        home=HOME,
-        licence=LICENCE,
-        layout=LAYOUT,
-        citation=CITATION,
-        paper_run=True,
+    info = replace(
+        LoveDa.info, name="loveda-few-shot", title="LoveDA, few-shot", splits=("support", "query"), paper_run=True
     )
     source = LoveDa

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from pipelines.training.benchmarks.image_format import RGB, ImageFormat
@@ -99,19 +100,7 @@ class Resisc45(SceneFolders):
 class FewShotResisc45(FewShotScenes):
     """The same images, a few a class to learn from."""
 
-    info = BenchmarkInfo(
-        name="nwpu-resisc45-few-shot",
-        title="NWPU-RESISC45, few-shot",
-        task="classification",
-        classes=CLASSES,
-        splits=FEW_SHOT,
-        metrics=CLASSIFICATION,
-        home=HOME,
-        licence=LICENCE,
-        layout=LAYOUT,
-        citation=CITATION,
-        paper_run=True,
-    )
+    info = replace(Resisc45.info, name="nwpu-resisc45-few-shot", title="NWPU-RESISC45, few-shot", splits=FEW_SHOT)
     bases = BASES
     folders = CLASSES
     form = FORM

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from pipelines.training.benchmarks.image_format import RGB, ImageFormat
@@ -77,18 +78,8 @@ class UcMerced(SceneFolders):
 class FewShotUcMerced(FewShotScenes):
     """The same images, a few a class to learn from."""
 
-    info = BenchmarkInfo(
-        name="uc-merced-few-shot",
-        title="UC Merced Land Use, few-shot",
-        task="classification",
-        classes=CLASSES,
-        splits=FEW_SHOT,
-        metrics=CLASSIFICATION,
-        home=HOME,
-        licence=LICENCE,
-        layout=LAYOUT,
-        citation=CITATION,
-        paper_run=True,
+    info = replace(
+        UcMerced.info, name="uc-merced-few-shot", title="UC Merced Land Use, few-shot", splits=FEW_SHOT, paper_run=True
     )
     bases = BASES
     folders = CLASSES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from pipelines.training.benchmarks.image_format import RGB, ImageFormat
@@ -68,19 +69,7 @@ class WhuRs19(SceneFolders):
 class FewShotWhuRs19(FewShotScenes):
     """The same images, a few a class to learn from."""
 
-    info = BenchmarkInfo(
-        name="whu-rs19-few-shot",
-        title="WHU-RS19, few-shot",
-        task="classification",
-        classes=CLASSES,
-        splits=FEW_SHOT,
-        metrics=CLASSIFICATION,
-        home=HOME,
-        licence=LICENCE,
-        layout=LAYOUT,
-        citation=CITATION,
-        paper_run=True,
-    )
+    info = replace(WhuRs19.info, name="whu-rs19-few-shot", title="WHU-RS19, few-shot", splits=FEW_SHOT, paper_run=True)
     bases = BASES
     folders = CLASSES
     form = FORM
