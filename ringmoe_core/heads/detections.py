@@ -95,4 +95,5 @@ class ObjectTargets:
 
 def canonical_angle(angle: Tensor) -> Tensor:
     """The angle of the same box in [-pi / 2, pi / 2): half a turn changes nothing."""
-    return torch.remainder(angle + math.pi / 2, math.pi) - math.pi / 2
+    turned = torch.remainder(angle + math.pi / 2, math.pi) - math.pi / 2
+    return torch.where(turned >= math.pi / 2, turned - math.pi, turned)  # the remainder may be rounded up to pi

@@ -31,7 +31,7 @@ def probiou_loss(first_P6: Tensor, second_P6: Tensor) -> Tensor:
     a2, b2, c2 = _covariance(second)
     a, b, c = a1 + a2, b1 + b2, c1 + c2
     dx, dy = (first[:, :2] - second[:, :2]).unbind(-1)
-    determinant = a * b - c.square()
+    determinant = _summed_determinant(first, second)
     apart = (a * dy.square() + b * dx.square() - 2 * c * dx * dy) / (4 * determinant)
     sides = first[:, 2:4].log().sum(-1) + second[:, 2:4].log().sum(-1)  # determinant of one: (w h / 12) squared
     unlike = 0.5 * (determinant.log() - sides + math.log(36))  # 144 of both, over 4 of the mean covariance
@@ -56,6 +56,23 @@ def halved_angle(boxes_n6: Tensor) -> Tensor:
 
 def _covariance(boxes_P6: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Variances of x and of y, and their covariance."""
-    wide, high = (boxes_P6[:, 2:4].square() / 12).unbind(-1)
+    wide, high = _variances(boxes_P6)
     mean, half = (wide + high) / 2, (wide - high) / 2
     return mean + half * boxes_P6[:, 4], mean - half * boxes_P6[:, 4], half * boxes_P6[:, 5]
+
+
+def _summed_determinant(first_P6: Tensor, second_P6: Tensor) -> Tensor:
+    """Determinant of the sum of both covariances, out of the sides: a b - c^2 would lose all digits of thin boxes.
+
+    (w1 + w2) (h1 + h2) + (w1 - h1) (w2 - h2) sin^2 of the angle between them, w and h the variances along the sides.
+    """
+    wide_1, high_1 = _variances(first_P6)
+    wide_2, high_2 = _variances(second_P6)
+    sine_square = (first_P6[:, 4:] - second_P6[:, 4:]).square().sum(-1) / 4
+    return (wide_1 + wide_2) * (high_1 + high_2) + (wide_1 - high_1) * (wide_2 - high_2) * sine_square
+
+
+def _variances(boxes_P6: Tensor) -> tuple[Tensor, Tensor]:
+    """Along the width and along the height."""
+    wide, high = (boxes_P6[:, 2:4].square() / 12).unbind(-1)
+    return wide, high

@@ -202,3 +202,29 @@ def test_values_of_wrong_shape_are_refused():
     found = Detections(boxes=torch.eye(4), scores=torch.tensor([0.9, 0.5, 0.4, 0.1]), labels=torch.arange(4))
     assert len(found.above(0.4)) == 3
     assert not found.rotated
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((100, 100, 600, 2, 0.7), (100.5, 100, 600, 2, 0.7)),
+        ((0, 0, 500, 0.05, 0.3), (0, 0, 400, 0.06, 0.3)),
+        ((0, 0, 1000, 1, -1.3), (5, 1, 3, 900, 1.2)),
+    ],
+)
+def test_probiou_keeps_its_digits_where_boxes_are_thin(first, second):
+    (mean_1, covariance_1), (mean_2, covariance_2) = gaussian(first), gaussian(second)
+    mixed, away = (covariance_1 + covariance_2) / 2, mean_1 - mean_2
+    unlike = np.linalg.det(mixed) / math.sqrt(np.linalg.det(covariance_1) * np.linalg.det(covariance_2))
+    wanted = math.sqrt(1 - math.exp(-(away @ np.linalg.solve(mixed, away) / 8 + 0.5 * math.log(unlike))))
+    pair = (doubled_angle(torch.tensor([one], dtype=torch.float32)) for one in (first, second))
+    assert float(probiou_loss(*pair)) == pytest.approx(wanted, abs=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_canonical_angle_stays_below_a_quarter_turn_beside_the_wrap(dtype):
+    at = np.array([turns * math.pi / 2 for turns in (-3, -1, 1, 3)], dtype=dtype)
+    beside = np.stack([at, np.nextafter(at, dtype(9)), np.nextafter(at, dtype(-9))])
+    found = canonical_angle(torch.from_numpy(beside)).numpy()
+    assert found.min() >= dtype(-math.pi / 2)
+    assert found.max() < dtype(math.pi / 2)
