@@ -141,3 +141,20 @@ def test_a_name_in_two_classes_is_not_found_by_a_list(made):
     shutil.copy(root / "EuroSAT_RGB/AnnualCrop/AnnualCrop_1.jpg", root / "EuroSAT_RGB/River/AnnualCrop_1.jpg")
     with pytest.raises(LayoutError, match="names of their own"):
         open_benchmark("eurosat-rgb", root, "train")
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("bigearthnet", "BigEarthNet-v1.0/{0}/{0}_labels_metadata.json"),
+        ("dfc23", "annotations/buildings_only_train.json"),
+        ("sarsegl1", "dataset.json"),
+        ("sen1floods11", "v1.1/Sen1Floods11_Metadata.geojson"),
+        ("geo-bench-eurosat", f"{EUROSAT}/default_partition.json"),
+    ],
+)
+def test_json_without_an_end_of_brackets_is_refused_like_any_other(made, name, part):
+    root = made(name)
+    (root / part.format("S2A_MSIL2A_20170613T101031_87_48")).write_bytes(b"[" * 200_000)
+    with pytest.raises(SampleError, match="must be JSON"):
+        open_benchmark(name, root, "train")[0]

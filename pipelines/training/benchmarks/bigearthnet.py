@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from pipelines.training.benchmarks.bigearthnet_classes import CLASSES_19, CLASSES_43, TO_19
 from pipelines.training.benchmarks.bigearthnet_patch import check_sensors, read_patch
 from pipelines.training.benchmarks.errors import LayoutError, SampleError
-from pipelines.training.benchmarks.folder import check_inside, check_part, read_split_list, read_text
+from pipelines.training.benchmarks.folder import check_inside, check_part, read_split_list
 from pipelines.training.benchmarks.indexed import IndexedBenchmark
 from pipelines.training.benchmarks.info import BenchmarkInfo
+from pipelines.training.benchmarks.json_file import read_json
 from pipelines.training.benchmarks.measures import MULTI_LABEL
 from pipelines.training.benchmarks.sample import LabelsTarget, Sample
 
@@ -103,9 +103,9 @@ class BigEarthNet(BigEarthNet43):
 
 def _labels(path: Path, index_of: Mapping[str, int | None]) -> tuple[int, ...]:
     try:
-        names = json.loads(read_text(path))["labels"]
+        names = read_json(path)["labels"]
         unknown = [name for name in names if name not in index_of]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise SampleError(path, f"must be a patch's metadata with labels ({error!r})", "get the patch again") from error
     if unknown or not names:
         raise SampleError(path, f"labels must be some of CORINE's 43 classes, got {names}", "get the patch again")

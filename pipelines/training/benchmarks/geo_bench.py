@@ -8,17 +8,17 @@ Facts are those of github.com/ServiceNow/geo-bench; the classes are in `geo_benc
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from pipelines.training.benchmarks.band_files import on_finest_grid
 from pipelines.training.benchmarks.errors import LayoutError, SampleError, SplitError
-from pipelines.training.benchmarks.folder import check_inside, check_part, read_text
+from pipelines.training.benchmarks.folder import check_inside, check_part
 from pipelines.training.benchmarks.hdf5_layers import layer_names, read_layer
 from pipelines.training.benchmarks.image_format import ImageFormat, image_of
 from pipelines.training.benchmarks.indexed import IndexedBenchmark
+from pipelines.training.benchmarks.json_file import read_json
 from pipelines.training.benchmarks.listing import NUM_SHOWN, repeated_names
 from pipelines.training.benchmarks.mask_codes import mask_of_codes
 from pipelines.training.benchmarks.sample import ClassTarget, LabelsTarget, MaskTarget, Sample
@@ -148,10 +148,7 @@ def _address(addresses: Mapping[str, str], name: str, path: Path) -> str:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise LayoutError(f"GEO-Bench: {path} must be JSON ({error}); get it again") from error
+    content = read_json(path)
     if not isinstance(content, dict):
         raise LayoutError(f"GEO-Bench: {path} must be a JSON object, it is not; get it again")
     return content

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import numpy as np
 
 from pipelines.training.benchmarks.errors import LayoutError, SampleError
-from pipelines.training.benchmarks.folder import read_text
+from pipelines.training.benchmarks.json_file import read_json
 from pipelines.training.benchmarks.sample import IGNORE
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class PolygonMasks:
             LayoutError: A category, or an annotation's image, is none of the set's, or images share an id or a name.
         """
         try:
-            content = json.loads(read_text(path))
+            content = read_json(path)
             names = {image["id"]: str(image["file_name"]) for image in content["images"]}
             if len(set(names.values())) != len(content["images"]):
                 raise LayoutError(
@@ -67,7 +66,7 @@ class PolygonMasks:
                         f"got category {category!r} and image {image!r}; get the annotations again"
                     )
                 found[names[image]].append((_index(annotation, indices[category]), annotation["segmentation"]))
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise SampleError(
                 path, f"must be a COCO annotation file ({error!r})", "get the annotations again"
             ) from error

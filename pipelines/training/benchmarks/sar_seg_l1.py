@@ -7,17 +7,17 @@ of complex Gaofen-3 images (doi 10.12000/JR24237).
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from pipelines.training.benchmarks.errors import LayoutError, SampleError
-from pipelines.training.benchmarks.folder import check_part, read_split_list, read_text
+from pipelines.training.benchmarks.errors import LayoutError
+from pipelines.training.benchmarks.folder import check_part, read_split_list
 from pipelines.training.benchmarks.image_format import ImageFormat, check_same_size, image_of
 from pipelines.training.benchmarks.indexed import IndexedBenchmark
 from pipelines.training.benchmarks.info import BenchmarkInfo
+from pipelines.training.benchmarks.json_file import read_json
 from pipelines.training.benchmarks.mask_codes import read_code_mask
 from pipelines.training.benchmarks.measures import SEGMENTATION
 from pipelines.training.benchmarks.raster import check_shape, read_raster
@@ -81,10 +81,7 @@ class SarSegL1(IndexedBenchmark):
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    try:
-        read = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise SampleError(path, f"must be JSON ({error})", "write it as the layout says") from error
+    read = read_json(path)
     facts: dict[str, Any] = read if isinstance(read, dict) else {}
     wanted = {"format": FORMAT, "version": VERSION, "classes": list(CLASSES)}
     for key, value in wanted.items():

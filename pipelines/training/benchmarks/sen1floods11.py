@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from pipelines.training.benchmarks.errors import LayoutError, SplitError
-from pipelines.training.benchmarks.folder import check_inside, check_part, read_split_list, read_text
+from pipelines.training.benchmarks.folder import check_inside, check_part, read_split_list
 from pipelines.training.benchmarks.image_format import ImageFormat, check_same_size, read_image
 from pipelines.training.benchmarks.indexed import IndexedBenchmark
 from pipelines.training.benchmarks.info import BenchmarkInfo
+from pipelines.training.benchmarks.json_file import read_json
 from pipelines.training.benchmarks.mask_codes import read_code_mask
 from pipelines.training.benchmarks.measures import SEGMENTATION
 from pipelines.training.benchmarks.sample import IGNORE, MaskTarget, Sample
@@ -120,9 +120,9 @@ sen1floods11/    (as `gsutil -m rsync -r gs://sen1floods11` leaves it; the root 
 def _days(path: Path) -> Mapping[tuple[str, str], str]:
     """ISO dates by event and sensor, of events that the file names once."""
     try:
-        events: list[Mapping[str, Any]] = [feature["properties"] for feature in json.loads(read_text(path))["features"]]
+        events: list[Mapping[str, Any]] = [feature["properties"] for feature in read_json(path)["features"]]
         names = [str(event["location"]) for event in events]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise LayoutError(f"Sen1Floods11: {path} must be the set's GeoJSON ({error!r}); get it again") from error
     days = {}
     for event, name in zip(events, names, strict=True):
