@@ -58,7 +58,7 @@ def read_sealed(path: Path, *, key: str) -> tuple[dict[str, Tensor], dict[str, A
     try:
         note = json.loads(notes[key])
         header, stated = dict(note["header"]), str(note["sha256"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise CheckpointError(f"the header of {path} must be complete, got {error!r}; copy it again") from error
     digest = _digest(tensors, header)
     if digest != stated:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     from ringmoe_core.config import RingMoEConfig
     from ringmoe_core.heads.head_config import HeadConfig
+
+
+MOST: Final = 4096
+"""Of an inner width, of bins, tokens or layers: far above any use, so that a damaged file cannot ask for more."""
 
 
 def build_head(config: HeadConfig, model_config: RingMoEConfig, *, seed: int = 0) -> nn.Module:
@@ -130,8 +134,10 @@ def _dense(config: HeadConfig, model: RingMoEConfig) -> dict[str, Any]:
 
 def _whole(config: HeadConfig, name: str) -> int:
     value = config.option(name)
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(f"option {name} of '{config.task}' must be a positive integer, got {value!r}; correct it")
+    if not isinstance(value, int) or not 1 <= value <= MOST:
+        raise ValueError(
+            f"option {name} of '{config.task}' must be an integer from 1 to {MOST}, got {value!r}; correct it"
+        )
     return value
 
 

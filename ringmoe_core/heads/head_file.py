@@ -10,7 +10,7 @@ from torch import nn
 
 from ringmoe_core.errors import CheckpointError
 from ringmoe_core.heads.build import build_head
-from ringmoe_core.heads.head_metadata import WITHOUT_BACKBONE, HeadMetadata
+from ringmoe_core.heads.head_metadata import HeadMetadata
 from ringmoe_core.sealed_file import read_sealed, write_sealed
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def load_heads(path: Path, model: LoadedModel | None = None, *, adapters_sha256:
     if model is not None:
         _check_backbone(metadata, model, path)
         _check_adapters(metadata, adapters_sha256, path)
-    heads = {name: _build(metadata, name) for name in metadata.configs}
+    heads = {name: _outline(metadata, name, path) for name in metadata.configs}
     known: dict[str, dict[str, Tensor]] = {name: {} for name in heads}
     for full, value in tensors.items():
         name, _, key = full.partition("/")
@@ -106,7 +106,7 @@ def load_heads(path: Path, model: LoadedModel | None = None, *, adapters_sha256:
                 f"tensors of head '{name}' of {path} must fit its configuration ({metadata.configs[name].num_classes} "
                 f"classes), got {trouble}; copy it again"
             )
-        head.load_state_dict(known[name])
+        head.load_state_dict(known[name], assign=True)
         head.eval()
     return LoadedHeads(heads=heads, metadata=metadata, sha256=digest)
 
@@ -124,7 +124,7 @@ def _metadata(header: Mapping[str, Any], path: Path) -> HeadMetadata:
 
 
 def _check_backbone(metadata: HeadMetadata, model: LoadedModel, path: Path) -> None:
-    if all(config.kind in WITHOUT_BACKBONE for config in metadata.configs.values()):
+    if metadata.without_backbone:
         return
     stored, given = metadata.model_config, model.model.config
     if stored != given:
@@ -149,11 +149,20 @@ def _check_backbone(metadata: HeadMetadata, model: LoadedModel, path: Path) -> N
 
 
 def _check_adapters(metadata: HeadMetadata, given: str, path: Path) -> None:
-    if metadata.adapters_sha256 != given:
+    if metadata.adapters_sha256 != given and not metadata.without_backbone:
         raise CheckpointError(
             f"heads of {path} were trained with adapters {metadata.adapters_sha256 or 'none'}, got {given or 'none'}; "
             "give the model those adapters and no others"
         )
+
+
+def _outline(metadata: HeadMetadata, name: str, path: Path) -> nn.Module:
+    """The head without memory for its tensors, so that what a file claims costs nothing before it is compared."""
+    try:
+        with torch.device("meta"):
+            return _build(metadata, name)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"the configuration of head '{name}' of {path} must be sound, got {error}") from error
 
 
 def _build(metadata: HeadMetadata, name: str) -> nn.Module:

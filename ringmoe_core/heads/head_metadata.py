@@ -42,7 +42,7 @@ class HeadMetadata:
     def __post_init__(self) -> None:
         if not self.configs:
             raise ValueError("a file of heads holds at least one, got none; name them")
-        if not self.backbone_sha256 and any(one.kind not in WITHOUT_BACKBONE for one in self.configs.values()):
+        if not self.backbone_sha256 and not self.without_backbone:
             raise ValueError("heads belong to a backbone, got no SHA-256 of its tensors; give LoadedModel.sha256")
         unknown = sorted(set(self.temperatures) - set(self.configs))
         if unknown:
@@ -50,6 +50,11 @@ class HeadMetadata:
         for name, value in self.temperatures.items():
             if not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"a temperature must be above 0 and finite, got {value} for '{name}'; fit it again")
+
+    @property
+    def without_backbone(self) -> bool:
+        """Whether no head needs one."""
+        return all(one.kind in WITHOUT_BACKBONE for one in self.configs.values())
 
     def temperature(self, name: str) -> float:
         """Of a head; 1 where it was not calibrated."""

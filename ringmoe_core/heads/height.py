@@ -66,7 +66,7 @@ class HeightHead(nn.Module):
         """
         super().__init__()
         self.fine_dim = fine_dim
-        if num_bins < 2 or not range_m[0] < range_m[1]:  # noqa: PLR2004 - one bin tells nothing
+        if num_bins < 2 or not -math.inf < range_m[0] < range_m[1] < math.inf:  # noqa: PLR2004 - one bin tells nothing
             raise ValueError(
                 f"heights need two bins and a range that is not empty, got {num_bins} bins over {range_m} m; widen them"
             )

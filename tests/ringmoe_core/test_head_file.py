@@ -13,14 +13,13 @@ from ringmoe_core import (
     CheckpointMetadata,
     RingMoE,
     load_checkpoint,
-    load_heads,
     nano,
     save_checkpoint,
-    save_heads,
     sealed_file,
 )
 from ringmoe_core.heads import HeadConfig, HeadMetadata, build_head
 from ringmoe_core.heads.head_config import KINDS, OPTIONS
+from ringmoe_core.heads.head_file import load_heads, save_heads
 
 CROP = HeadConfig(kind="segmentation", task="crop", class_names=("maize", "wheat"), options={"channels": 16})
 SHIPS = HeadConfig(kind="rotated", task="ships", class_names=("ship",), options={"channels": 16, "tower": 1})
@@ -259,7 +258,7 @@ def test_configurations_that_make_no_sense(values, message):
 def test_options_that_no_head_can_have(small_config):
     for kind, options, message in (
         ("segmentation", {"decoder": "none"}, "decoder"),
-        ("segmentation", {"channels": 0}, "positive"),
+        ("segmentation", {"channels": 0}, "from 1 to 4096"),
         ("classification", {"pool": "max"}, "pool"),
         ("change", {"channels": 17}, "multiple of 16"),
         ("pixel_series", {"dim": 10}, "multiple of 16"),
@@ -269,3 +268,40 @@ def test_options_that_no_head_can_have(small_config):
             build_head(HeadConfig(kind=kind, task="t", class_names=("a", "b"), options=options), small_config)
     with pytest.raises(ValueError, match="maps=False"):
         build_head(CROP, replace(small_config, maps=False))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"decoder": "none"}, "decoder of a segmentation head"),
+        ({"channels": 0}, "from 1 to 4096"),
+        ({"channels": 10**9}, "from 1 to 4096"),
+        ({"channels": 4096}, "got .*instead of"),  # more than a gigabyte, were it made
+    ],
+)
+def test_a_sealed_file_of_an_unsound_configuration_is_refused(heads, metadata, tmp_path, options, message):
+    path = tmp_path / "h.safetensors"
+    save_heads(heads, path, metadata=metadata)
+    tensors, header, _ = sealed_file.read_sealed(path, key="ringmoe-heads")
+    header["metadata"]["configs"]["crop"]["options"] = options
+    sealed_file.write_sealed(path, tensors, key="ringmoe-heads", header=header)
+    with pytest.raises(CheckpointError, match=message):
+        load_heads(path)
+
+
+def test_a_header_nested_without_end_is_refused(tmp_path):
+    path = tmp_path / "h.safetensors"
+    save_file({"a/b": torch.zeros(1)}, path, metadata={"ringmoe-heads": "[" * 200_000})
+    with pytest.raises(CheckpointError, match="header"):
+        load_heads(path)
+
+
+def test_heads_without_backbone_ask_for_no_adapters(backbone, metadata, tmp_path):
+    alone = replace(
+        metadata,
+        configs={"season": HeadConfig(kind="pixel_series", task="crop", class_names=("a", "b"), options={"dim": 16})},
+        temperatures={},
+    )
+    save_heads({"season": build_head(alone.configs["season"], alone.model_config)}, tmp_path / "h", metadata=alone)
+    loaded = load_heads(tmp_path / "h", backbone, adapters_sha256="of the backbone")
+    assert all(one.requires_grad and not one.is_meta for one in loaded.heads["season"].parameters())
