@@ -59,7 +59,8 @@ class CovarianceTarget:
     def losses(self, numbers_NRHW: Tensor, truth: Truth) -> dict[str, Tensor]:
         """Mean likelihood a pixel, over images of all polarisations."""
         weight_NHW = (truth.whole & truth.judged_NHW).float()
-        vector_NPHW = scattering_vector(truth.values_NCHW)
+        known_NCHW = torch.where(truth.known_NCHW, truth.values_NCHW, torch.nan)  # an absent channel may hold anything
+        vector_NPHW = scattering_vector(known_NCHW)
         total, mass = numbers_NRHW[:0].sum(), weight_NHW.sum()  # zero, with gradient
         for keep, images in _by_components(truth.present_NC):
             share = weight_NHW[images].sum() / torch.where(mass > 0, mass, 1.0)

@@ -20,6 +20,8 @@ from ringmoe_core.pretraining.pair_dates import nearest_dates
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from torch.autograd.function import FunctionCtx
+
     from ringmoe_core.config import RingMoEConfig
     from ringmoe_core.features import Features
     from ringmoe_core.pretraining.config import PretrainConfig
@@ -87,10 +89,28 @@ class Contrast(nn.Module):
         return total + 0.0 * self.bias if self.kind == "sigmoid" else total
 
     def _judge(self, first_NE: Tensor, second_NE: Tensor, ignore_NN: Tensor | None) -> Tensor:
-        log_scale = self.log_scale.clamp(max=math.log(LARGEST_SCALE))
+        log_scale = bounded(self.log_scale, math.log(LARGEST_SCALE))
         if self.kind == "info_nce":
             return info_nce(first_NE, second_NE, log_scale, ignore_NN)
         return sigmoid_contrastive(first_NE, second_NE, log_scale, self.bias, ignore_NN)
+
+
+def bounded(value: Tensor, most: float) -> Tensor:
+    """`value`, at most `most`; a gradient that leads down passes beyond the bound, so that nothing sticks there."""
+    found: Tensor = _Bounded.apply(value, most)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Bounded(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, value: Tensor, most: float) -> Tensor:
+        ctx.save_for_backward(value > most)
+        return value.clamp(max=most)
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+        (beyond,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        return torch.where(beyond, gradient.clamp(min=0), gradient), None
 
 
 def _pool(level_BTDhw: Tensor, weight_BThw: Tensor, row_N: Tensor, date_N: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from pretrain_batches import make_batch
 
 from ringmoe_core import RingMoE
 from ringmoe_core.pretraining import PretrainConfig, Pretrainer
+from ringmoe_core.pretraining.contrast import bounded
 from ringmoe_core.pretraining.pair_dates import nearest_dates
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -112,3 +113,12 @@ def test_temperature_stays_below_its_bound(small_config):
     with torch.no_grad():
         trained.contrast.log_scale.fill_(50.0)
     assert trained(batch).terms["contrastive"] == pytest.approx(bounded, rel=1e-6)
+
+
+def test_the_scale_comes_back_from_beyond_its_bound():
+    for start, slope, wanted in ((2.0, 3.0, 3.0), (6.0, 3.0, 3.0), (6.0, -3.0, 0.0), (2.0, -3.0, -3.0)):
+        value = torch.tensor(start, requires_grad=True)
+        found = bounded(value, 4.6)
+        (slope * found).backward()
+        assert float(found.detach()) == pytest.approx(min(start, 4.6))
+        assert float(value.grad) == wanted

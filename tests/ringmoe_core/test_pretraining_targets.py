@@ -245,3 +245,18 @@ def test_azimuth_mirrored_with_negated_cross_polarisation_mirrors_the_covariance
     other[:, [3, 4, 7, 8]] *= -1  # u of (cross, HH) and of (VV, cross)
     before, after = target.losses(numbers, truth_of(values))[""], target.losses(other, truth_of(mirrored))[""]
     assert float(after) == pytest.approx(float(before), rel=1e-5)
+
+
+@pytest.mark.parametrize("absent", [1, 2])
+def test_what_stands_in_an_absent_polarisation_does_not_matter(absent):
+    target = make_target("sar_l1")
+    numbers = torch.randn(2, 9, 16, 16, generator=torch.Generator().manual_seed(1))
+    present = torch.ones(2, 4, dtype=torch.bool)
+    present[:, absent] = False
+    found = []
+    for filled in (torch.nan, 0.0, 7.0):
+        values = speckled(MIX)
+        values[:, absent] = filled
+        found.append(float(target.losses(numbers, truth_of(values, present))[""]))
+    assert found[0] == found[1] == found[2]
+    assert found[0] == float(target.losses(numbers, truth_of(speckled(MIX)))[""]), "the other stands for both"
