@@ -75,7 +75,7 @@ class TrackOptions:
     """Detections from here on are linked first, those below to tracks that are left (arXiv 2110.06864, section 3)."""
 
     start_score: float = 0.7
-    """Detections from here on may start a track (the same, section 4.1)."""
+    """Detections from here on may start a track (the same, section 4.1); at least `high_score`."""
 
     least_overlap: float = 0.1
     """Intersection over union of a detection and the place where its track is expected, at least."""
@@ -84,15 +84,20 @@ class TrackOptions:
     """Frames for which a track that finds no detection is kept."""
 
     frames_needed: int = 2
-    """Consecutive frames that make a track."""
+    """Consecutive frames that make a track, at least 2: the library names none from a single frame."""
 
     def __post_init__(self) -> None:
         for name in ("high_score", "start_score", "least_overlap"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} lies in 0 to 1, got {getattr(self, name)}; correct it")
-        if self.frames_lost < 0 or self.frames_needed < 1:
+        if self.start_score < self.high_score:
             raise ValueError(
-                f"frames_lost is at least 0 and frames_needed at least 1, got {self.frames_lost} and "
+                f"start_score is at least high_score, got {self.start_score} below {self.high_score}; only detections "
+                "that are linked first start tracks"
+            )
+        if self.frames_lost < 0 or self.frames_needed < 2:  # noqa: PLR2004 - said above
+            raise ValueError(
+                f"frames_lost is at least 0 and frames_needed at least 2, got {self.frames_lost} and "
                 f"{self.frames_needed}; correct them"
             )
 
@@ -163,7 +168,10 @@ def _fill_starts(
     label: int,
     options: TrackOptions,
 ) -> None:
-    """Gives each new track the detections that it grew from, backwards from its first named frame."""
+    """Gives each new track the detections that it grew from, backwards from its first named frame.
+
+    They are one a frame, as many as it needed less one, and the first of them may start a track.
+    """
     seen: set[int] = set()
     for index, own in enumerate(ids):
         rows = np.flatnonzero((frames[index].labels == label) & (own >= 0))
@@ -173,8 +181,11 @@ def _fill_starts(
                 continue
             seen.add(number)
             box = uprights[index][row]
-            for earlier in range(index - 1, max(-1, index - 1 - options.frames_needed), -1):
-                free = np.flatnonzero((frames[earlier].labels == label) & (ids[earlier] < 0))
+            start = index - options.frames_needed + 1
+            for earlier in range(index - 1, max(0, start) - 1, -1):
+                least = options.start_score if earlier == start else 0.0
+                one = frames[earlier]
+                free = np.flatnonzero((one.labels == label) & (ids[earlier] < 0) & (one.scores >= least))
                 overlap = _overlap(box, uprights[earlier][free])
                 if not len(free) or overlap.max() < options.least_overlap:
                     break

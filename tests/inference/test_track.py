@@ -109,3 +109,22 @@ def test_bad_boxes_are_refused():
         FrameBoxes(boxes=np.full((1, 4), np.nan), scores=np.zeros(1), labels=np.zeros(1, dtype=int))
     with pytest.raises(ValueError, match="start_score"):
         TrackOptions(start_score=2)
+
+
+def test_a_track_takes_no_detections_from_before_its_start():
+    def frame(score, index):
+        return FrameBoxes(
+            boxes=np.array([[20.0 + index, 20, 40 + index, 40]]), scores=np.array([score]), labels=np.array([0])
+        )
+
+    for needed in (2, 3):
+        frames = [frame(score, index) for index, score in enumerate((0.2, 0.65, 0.9, 0.9, 0.9, 0.9))]
+        tracked = track(frames, TrackOptions(frames_needed=needed))
+        assert [len(own.ids) for own in tracked] == [0, 0, 1, 1, 1, 1], "0.2 and 0.65 start none"
+
+
+def test_options_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="at least high_score"):
+        TrackOptions(start_score=0.5)
+    with pytest.raises(ValueError, match="frames_needed at least 2"):
+        TrackOptions(frames_needed=1)
