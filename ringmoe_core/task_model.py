@@ -128,15 +128,6 @@ def _run_maps(task: TaskModel, head: nn.Module, fused: FusedPyramid) -> Any:
     return head(task.decode(fused))
 
 
-def _run_pixels(task: TaskModel, head: nn.Module, fused: FusedPyramid) -> Any:
-    if head.num_statistics:
-        raise ValueError(
-            f"this head also reads {head.num_statistics} statistics of each pixel's series, which a pyramid does not "
-            "hold; give it rows or planes of features"
-        )
-    return head(task.decode(fused))
-
-
 def _run_map_pair(task: TaskModel, head: nn.Module, fused: FusedPyramid) -> Any:
     maps_NPHW = task.decode(fused)
     return head(maps_NPHW[0::2], maps_NPHW[1::2])
@@ -147,11 +138,10 @@ _RUNS = {
     "pair": _run_pair,
     "maps": _run_maps,
     "map_pair": _run_map_pair,
-    "pixels": _run_pixels,
 }
 
 READS: Final = (*_RUNS, "points")
-"""What a head can read: levels of a pyramid, of two; decoded maps, of two; features of a pixel; series of points."""
+"""What a head can read: levels of a pyramid, of two; decoded maps, of two; series of points."""
 
 
 def _wants_fine(head: nn.Module) -> bool:

@@ -58,9 +58,11 @@ def layer_groups(
 
 def layer_depth(name: str, config: RingMoEConfig) -> int:
     """Depth of a parameter by its name: 0 for embeds, 1 and on for blocks, one more than all blocks for the rest."""
+    if "heads." in name or "encoder." not in name:
+        return config.num_layers + 1
     found = _STAGED.search(name)
     if found is None:
-        return 0 if "encoder." in name else config.num_layers + 1
+        return 0
     part, stage = found[1], int(found[2])
     before = sum(config.depths[:stage])
     if part == "stages":

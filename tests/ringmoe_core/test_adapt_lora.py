@@ -175,3 +175,8 @@ def test_layers_learn_slower_the_deeper_they_lie(small_model):
     assert layer_groups(small_model, config, learning_rate=1e-3) == []
     with pytest.raises(ValueError, match="decay"):
         layer_groups(small_model, config, learning_rate=1e-3, decay=0)
+
+
+def test_parts_of_a_head_are_of_the_top_whatever_they_are_called(small_config):
+    for name in ("heads.own.encoder.stages.0.0.weight", "heads.own.encoder.embed.weight"):
+        assert layer_depth(name, small_config) == 5
