@@ -5,6 +5,7 @@ Legend: N vectors, D channels, K classes.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,13 +13,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ringmoe_core.few_shot.prototypes import check_labels
+from ringmoe_core.few_shot.prototypes import check_finite, check_labels
 
 MAX_ROUNDS: Final = 500
 TOLERANCE: Final = 1e-8
 SMALLEST_STEP: Final = 1e-12
 """Of L-BFGS: most iterations, the largest component of the gradient where it stops, and the least change of the
 objective or a parameter, below which rounding leads."""
+
+LARGEST_EXCESS: Final = 1e-3
+"""Of the objective above its minimum, over its value, before the caller is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +54,16 @@ def fit_linear_probe(vectors_ND: Tensor, labels_N: Tensor, num_classes: int, *, 
         penalty: above 0.
 
     Raises:
-        ValueError: a label outside the classes, a class without a vector, or a penalty that is not above 0.
+        ValueError: a label outside the classes, a class without a vector, a vector that is not finite, or a penalty
+            that is not above 0.
+
+    Warns:
+        RuntimeWarning: the minimum was not reached, as with channels of very unequal spread.
     """
     if not penalty > 0:
         raise ValueError(f"a penalty must be above 0, got {penalty}; without one separable classes have no minimum")
     check_labels(labels_N, num_classes)
+    check_finite(vectors_ND)
     with torch.inference_mode(mode=False), torch.enable_grad():
         vectors, labels = vectors_ND.detach().clone().double(), labels_N.detach().clone().long()
         weight_KD = torch.zeros(num_classes, vectors.shape[1], dtype=torch.float64, device=vectors.device)
@@ -77,4 +86,21 @@ def fit_linear_probe(vectors_ND: Tensor, labels_N: Tensor, num_classes: int, *, 
             return loss
 
         optimiser.step(objective)  # type: ignore[no-untyped-call]
+        excess = _excess(float(objective().detach()), [weight_KD, bias_K], penalty)
+    if excess > LARGEST_EXCESS:
+        warnings.warn(
+            f"a linear probe lies {excess:.2g} of its loss above the minimum after {MAX_ROUNDS} rounds; standardise "
+            "the channels or raise the penalty",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return LinearProbe(weight_KD=weight_KD.detach(), bias_K=bias_K.detach() - bias_K.detach().mean())
+
+
+def _excess(loss: float, parameters: list[Tensor], penalty: float) -> float:
+    """About how much of its value the objective lies above its minimum: it curves by `penalty` or more along weights.
+
+    That bounds the distance by |gradient|^2 / (2 penalty), were the biases penalised too.
+    """
+    square = sum(float(one.grad.square().sum()) for one in parameters if one.grad is not None)
+    return square / (2 * penalty * loss) if loss > 0 else 0.0

@@ -50,14 +50,28 @@ def fit_prototypes(
         metric: `cosine` takes vectors at length 1 before averaging.
 
     Raises:
-        ValueError: a label outside the classes, a class without a vector, or another metric.
+        ValueError: a label outside the classes, a class without a vector, a vector that is not finite, or another
+            metric.
     """
     if metric not in {"cosine", "euclidean"}:
         raise ValueError(f"metric must be cosine or euclidean, got {metric!r}; choose one of them")
     check_labels(labels_N, num_classes)
+    check_finite(vectors_ND)
     vectors_ND = functional.normalize(vectors_ND, dim=1) if metric == "cosine" else vectors_ND
     member_KN = functional.one_hot(labels_N.long(), num_classes).t().to(vectors_ND)
     return Prototypes(means_KD=member_KN @ vectors_ND / member_KN.sum(1, keepdim=True), metric=metric)
+
+
+def check_finite(vectors_ND: Tensor) -> None:
+    """Checks that vectors hold numbers alone: a class with NaN would be nearest to everything.
+
+    Raises:
+        ValueError: one does not.
+    """
+    sound_N = torch.isfinite(vectors_ND).all(1)
+    if not bool(sound_N.all()):
+        rows = (~sound_N).nonzero().squeeze(1).tolist()
+        raise ValueError(f"vectors must be finite, got NaN or infinity in rows {rows[:5]}; leave them out")
 
 
 def check_labels(labels_N: Tensor, num_classes: int) -> None:

@@ -135,3 +135,20 @@ def test_what_cannot_be_learned_from_is_refused(clouds):
         EpisodeSpec(num_ways=1)
     with pytest.raises(ValueError, match="classifier"):
         evaluate_episodes(vectors, labels.numpy(), EpisodeSpec(), classifier="svm")
+
+
+def test_vectors_that_are_no_numbers_are_refused():
+    vectors = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    vectors[2, 1] = math.nan
+    labels = torch.tensor([0, 0, 1, 1])
+    for fit in (fit_prototypes, fit_linear_probe):
+        with pytest.raises(ValueError, match=r"finite.* rows \[2\]"):
+            fit(vectors, labels, 2)
+
+
+def test_a_probe_that_did_not_reach_its_minimum_says_so(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    vectors = 30 * torch.randn(60, 32, generator=generator) * torch.logspace(-2, 1, 32)
+    monkeypatch.setattr("ringmoe_core.few_shot.linear_probe.MAX_ROUNDS", 20)
+    with pytest.warns(RuntimeWarning, match="standardise the channels"):
+        fit_linear_probe(vectors, torch.arange(60) % 5, 5)
