@@ -7,9 +7,12 @@ from skimage.draw import polygon2mask
 from pipelines.legend import LAND_COVER_CODES
 from pipelines.simulate import VhrSpec, simulate_vhr, simulate_vhr_pair
 from pipelines.simulate.vhr import SCENE_CLASSES
+from pipelines.simulate.vhr.canvas import Canvas
+from pipelines.simulate.vhr.ground import Frame, Ground
 from pipelines.simulate.vhr.objects import wrapped
 from pipelines.simulate.vhr.pair import DEMOLISHED, NEW_BUILDING, NO_CHANGE
-from pipelines.simulate.vhr.scene import scene_class_of
+from pipelines.simulate.vhr.scene import planted_objects, scene_class_of
+from pipelines.simulate.vhr.solids import Solid
 
 
 @pytest.fixture(scope="module")
@@ -219,3 +222,15 @@ def test_angles_of_boxes_stay_in_the_half_open_range(angle):
     turn = wrapped(angle)
     assert -np.pi / 2 <= turn < np.pi / 2
     assert abs(np.sin(turn - angle)) < 1e-12
+
+
+def test_what_lies_beyond_the_swath_is_not_visible():
+    canvas = Canvas(Ground(Frame(size=64, gsd_m=0.5), np.random.default_rng(0), "lawn"))
+    middle = {"cx": 16.0, "cy": 16.0, "length_m": 8.0, "width_m": 4.0, "angle_rad": 0.0, "height_m": 2.0}
+    canvas.add(Solid(kind="vehicle", material="red_paint", style="car", **middle))
+    dark = np.zeros((128, 128), dtype=np.float32)
+    columns = np.broadcast_to(np.arange(64), (64, 64))
+    assert planted_objects(canvas, dark)[0].visible == 1.0
+    assert planted_objects(canvas, dark, columns < 36)[0].visible == pytest.approx(0.75, abs=0.02)
+    assert planted_objects(canvas, dark, columns < 20) == {}
+    assert planted_objects(canvas, dark, columns < 20, hidden=True)[0].visible == 0.0

@@ -30,7 +30,7 @@ class PlantedObject:
     """Of its highest point above ground or water."""
 
     visible: float = 1.0
-    """Share of its outline that the sensor sees: trees, bridges and the edge of the image hide the rest."""
+    """Share of its outline that the sensor sees: trees, bridges and the edges of image and swath hide the rest."""
 
     shaded: float = 0.0
     """Share of what is seen that lies in a cast shadow."""

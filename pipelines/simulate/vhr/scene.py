@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines.simulate.texture import fractal_field, generator
 from pipelines.simulate.vhr.canvas import Canvas
-from pipelines.simulate.vhr.ground import Frame
+from pipelines.simulate.vhr.ground import OVERSAMPLING, Frame
 from pipelines.simulate.vhr.layouts import LAYOUTS
 from pipelines.simulate.vhr.light import draw_sun, lit_reflectance, shade
 from pipelines.simulate.vhr.objects import OBJECT_KINDS, PlantedObject, wrapped
@@ -107,7 +107,7 @@ def render(
     seen = observe(rng, lit_reflectance(canvas, shaded, sun, grain), sky, shift_px)
     valid = _swath(rng, spec.size)
     seen[:, ~valid] = np.nan
-    objects = planted_objects(canvas, shaded)
+    objects = planted_objects(canvas, shaded, valid)
     return SimulatedVhr(
         spec=spec,
         reflectance=seen,
@@ -130,10 +130,20 @@ def make_grain(rng: np.random.Generator, frame: Frame) -> FloatArray:
     return np.asarray(np.float32(0.8) * fine + np.float32(0.6) * clumped, dtype=np.float32)
 
 
-def planted_objects(canvas: Canvas, shaded: FloatArray, *, hidden: bool = False) -> dict[int, PlantedObject]:
-    """Returns what is seen of the objects on a canvas, by their number there; with `hidden` all, seen or not."""
+def planted_objects(
+    canvas: Canvas, shaded: FloatArray, valid: BoolArray | None = None, *, hidden: bool = False
+) -> dict[int, PlantedObject]:
+    """Returns what is seen of the objects on a canvas, by their number there.
+
+    Args:
+        canvas: The top surface.
+        shaded: Share of the direct light that is kept off, on fine pixels.
+        valid: Pixels (y, x) inside the swath, outside of which nothing is seen; None where all are.
+        hidden: Whether objects of which nothing is seen are among them.
+    """
     count = len(canvas.seen) + 1
-    owner = (canvas.owner + 1).ravel()
+    in_swath = True if valid is None else np.repeat(np.repeat(valid, OVERSAMPLING, axis=0), OVERSAMPLING, axis=1)
+    owner = np.where(in_swath, canvas.owner + 1, 0).ravel()
     pixels = np.bincount(owner, minlength=count)[1:]
     dark = np.bincount(owner, shaded.ravel(), minlength=count)[1:]
     per_m = 1.0 / canvas.frame.gsd_m
