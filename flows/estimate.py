@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from flows.area import target_grid
 from flows.build_cube import build_options
 from flows.experience import REST, Lesson, learn
+from flows.own_heads import num_own_classes
 from flows.paths import OutputPaths, cube_uri
 from pipelines.grid import Lattice
 
@@ -44,6 +45,9 @@ PRODUCT_S_MPX: Final = 3.3
 """A product made and written, and a million of its pixels."""
 
 BYTES_OF_PREDICTION: Final = 40
+BYTES_OF_OWN_CLASS: Final = 3
+"""Compressed bytes a pixel of one class of a user's head: a float32, as the eleven of `BYTES_OF_PREDICTION`."""
+
 BYTES_OF_PRODUCT: Final = {"land-cover": 6, "change": 3}
 """Compressed bytes a pixel, a product in both its forms. These and the seconds above: the demonstration's region on two
 idle cores of an ordinary server."""
@@ -119,6 +123,11 @@ def estimate_run(config: RegionConfig, scene_set: SceneSet) -> Estimate:
     return _estimate(config, forecast, grid, core_seconds=core_seconds, raw=raw, lessons=lessons)
 
 
+def own_bytes(config: RegionConfig) -> int:
+    """Returns the bytes a pixel that the classes of the user's heads add to a prediction."""
+    return BYTES_OF_OWN_CLASS * sum(num_own_classes(entry.head) for entry in config.own_products)
+
+
 def ledgers(paths: OutputPaths) -> list[Path]:
     """Returns the ledgers that forecasts learn from: the region's own and those of the regions beside it."""
     return sorted({paths.ledger, *paths.root.parent.glob("*/ledger")})
@@ -157,7 +166,7 @@ def _estimate(
     told = {stage: lessons.get(stage, Lesson()) for stage in raw}
     stages = {stage: raw[stage] * told[stage].factor for stage in raw}
     products = pixels * sum(BYTES_OF_PRODUCT.get(name, BYTES_OF_PRODUCT["land-cover"]) for name in config.products)
-    written = (effort.dates > 0) * (pixels * BYTES_OF_PREDICTION + products)
+    written = (effort.dates > 0) * (pixels * (BYTES_OF_PREDICTION + own_bytes(config)) + products)
     return Estimate(
         scenes=effort.scenes,
         settled=forecast.num_settled,

@@ -24,6 +24,7 @@ from flows.errors import NothingFoundError, OutputBusyError, OverBudgetError, Ru
 from flows.estimate import estimate_run
 from flows.lock import exclusive
 from flows.origins import remember_origins
+from flows.own_heads import check_asked_of_weights
 from flows.paths import OutputPaths
 from flows.progress import OnProgress, ignore_progress
 from flows.region_file import dump_region
@@ -198,10 +199,12 @@ def check_region(config: RegionConfig) -> None:
     """Finds what a region asks for in vain before anything is searched or written.
 
     Raises:
-        ConfigError: No grid can be made of the area, or the weights are not there.
+        ConfigError: No grid can be made of the area, the weights are not there, or they cannot be asked what the
+            region wants of them.
     """
     target_grid(config.area, config.resolution)
     weights_path(config.inference.weights)
+    check_asked_of_weights(config)
 
 
 def failed_before_start(config: RegionConfig, error: Exception) -> RunReport:

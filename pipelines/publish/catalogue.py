@@ -22,11 +22,11 @@ COLLECTION_NAME: Final = "collection.json"
 DESCRIPTIONS: Final = {
     "land-cover": (
         "Land cover",
-        "Classes after the legend of ESA WorldCover, with the model's probabilities, which are not calibrated.",
+        "Classes after the legend of ESA WorldCover, with the model's probabilities; items say how calibrated they are.",
     ),
     "change": (
         "Land-cover change",
-        "Kinds of change, their probability, which is not calibrated, and the acquisitions that enclose them.",
+        "Kinds of change, their probability, and the acquisitions that enclose them; items say how calibrated it is.",
     ),
 }
 """Title and description by collection; another name describes itself."""

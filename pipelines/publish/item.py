@@ -28,6 +28,9 @@ EXTENSIONS: Final = tuple(
 PRODUCTS_FOLDER: Final = "products"
 """Below the catalogue: products/<collection>/<item id>/<item id>.json."""
 
+PROBABILITY_LAYERS: Final = ("confidence", "probability")
+"""Layers whose comment says how probabilities are calibrated."""
+
 COLLECTION_HREF: Final = "../collection.json"
 ROOT_HREF: Final = "../../../catalog.json"
 GEOJSON_TYPE: Final = "application/geo+json"
@@ -104,7 +107,7 @@ def _properties(dataset: xr.Dataset, grid: TargetGrid, context: ItemContext, fol
         "proj:bbox": list(grid.bounds),
         "processing:level": "L4",
         "processing:software": {SOFTWARE: context.software_version},
-        "processing:lineage": _lineage(title, context),
+        "processing:lineage": _lineage(title, context, _calibration(dataset)),
         "ringmoe:model_name": context.model_name,
         "ringmoe:model_sha256": context.model_sha256,
         "ringmoe:cube": href_of(context.cube_uri, folder, folder.parents[2]),
@@ -118,11 +121,18 @@ def _properties(dataset: xr.Dataset, grid: TargetGrid, context: ItemContext, fol
     return properties
 
 
-def _lineage(title: str, context: ItemContext) -> str:
+def _lineage(title: str, context: ItemContext, calibration: str) -> str:
+    said = f"; probabilities are {calibration}" if calibration else ""
     return (
         f"{title} by the model {context.model_name} (SHA-256 {context.model_sha256}) over a cube of "
-        f"{len(context.scenes)} scenes, version {context.cube_snapshot}; probabilities are not calibrated."
+        f"{len(context.scenes)} scenes, version {context.cube_snapshot}{said}."
     )
+
+
+def _calibration(dataset: xr.Dataset) -> str:
+    """What the layer of probability says of itself; '' where there is none or it says nothing."""
+    layers = [dataset[name] for name in PROBABILITY_LAYERS if name in dataset]
+    return next((str(layer.attrs["comment"]) for layer in layers if layer.attrs.get("comment")), "")
 
 
 def _links(scenes: Sequence[SourceScene], root: Path, folder: Path) -> list[dict[str, object]]:

@@ -9,7 +9,7 @@ import rasterio
 from shapely.geometry import box
 
 from flows.config import OwnConfig
-from flows.errors import ConfigError, RunFailedError
+from flows.errors import ConfigError
 from flows.fit import _plain, fit_region
 from flows.fit_options import FitOptions
 from flows.fit_page import render
@@ -179,8 +179,9 @@ def test_a_head_of_other_weights_ends_a_run_with_the_reason(fitted, tmp_path):
     own = [{"name": "crop", "head": str(head)}]
     changed = values | {"own": own, "products": ["crop"], "output": str(tmp_path / "other")}
     changed |= {"inference": values["inference"] | {"weights": "nano-dense"}}
-    with pytest.raises(RunFailedError, match="own product 'crop' cannot be used"):
+    with pytest.raises(ConfigError, match="own: the head of own product 'crop' cannot be used"):
         run_region(parse_region(json.dumps(changed), folder=folder))
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize(

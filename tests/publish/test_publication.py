@@ -16,6 +16,8 @@ import rasterio
 import xarray as xr
 
 from pipelines.publish import PublishError, is_complete, product_key, publish_product
+from pipelines.publish.item import build_item, item_id
+from pipelines.publish.manifest import FileEntry
 
 
 def stamps(folder):
@@ -214,3 +216,20 @@ def test_key_ignores_run_and_clock(land, make_context):
 def test_a_bad_origin_cannot_exist(make_context, field, value, message):
     with pytest.raises(ValueError, match=message):
         make_context(**{field: value})
+
+
+@pytest.mark.parametrize(("name", "layer"), [("land-cover", "confidence"), ("change", "probability")])
+def test_an_item_says_what_its_own_probabilities_say(request, grid, context, name, layer):
+    dataset = request.getfixturevalue({"land-cover": "land", "change": "changes"}[name])
+
+    def lineage():
+        ends = (*(f"_{plane}.tif" for plane in dataset.data_vars), ".png")
+        files = [FileEntry(path=f"{item_id(name, context)}{end}", size=1, sha256="0" * 64) for end in ends]
+        item = build_item(dataset, name=name, root=Path(), grid=grid, context=context, files=files)
+        return item["properties"]["processing:lineage"]
+
+    assert lineage().endswith("SNAP; probabilities are not calibrated.")
+    dataset[layer].attrs["comment"] = "calibrated on held-out labels, temperature 1.4"
+    assert lineage().endswith("SNAP; probabilities are calibrated on held-out labels, temperature 1.4.")
+    del dataset[layer].attrs["comment"]
+    assert lineage().endswith("version SNAP.")

@@ -1,0 +1,93 @@
+"""What a region asks of its weights in vain is told before a catalogue is searched or a file written."""
+
+import json
+import shutil
+
+import pytest
+
+from flows.errors import ConfigError
+from flows.estimate import own_bytes
+from flows.monitor import check_region
+from flows.own_heads import UNKNOWN_CLASSES, num_own_classes
+from flows.region_file import parse_region
+from pipelines.inference.channels import NORMALISATION_ID
+from pipelines.inference.novelty_file import novelty_path
+from ringmoe_core import load_checkpoint
+from ringmoe_core.heads import HeadConfig, HeadMetadata, build_head, save_heads
+
+NOWHERE = "/nowhere/catalog.json"
+
+
+@pytest.fixture
+def region(document, tmp_path):
+    """A region whose catalogue is not there: what is told was told without it."""
+
+    def make(**changes):
+        values = document(NOWHERE, tmp_path / "out", **changes)
+        return parse_region(json.dumps(values), folder=tmp_path)
+
+    return make
+
+
+def write_head(path, weights, *, kind="pixel", sha256=None, num_classes=3):
+    loaded = load_checkpoint(weights)
+    config = HeadConfig(
+        kind=kind,
+        task="crop",
+        class_names=tuple(f"c{index}" for index in range(num_classes)),
+        options={"maps": True, "statistics": 0, "hidden": 0} if kind == "pixel" else {"channels": {"ms": 10}},
+    )
+    metadata = HeadMetadata(
+        configs={"crop": config},
+        model_config=loaded.model.config,
+        backbone_sha256=loaded.sha256 if sha256 is None else sha256,
+        normalisation=NORMALISATION_ID,
+        provenance="made up",
+    )
+    save_heads({"crop": build_head(config, loaded.model.config)}, path, metadata=metadata)
+    return path
+
+
+def own(head):
+    return {"own": [{"name": "crop", "head": str(head)}], "products": ["land-cover", "crop"]}
+
+
+def test_a_head_that_fits_is_let_pass_and_one_that_is_not_asked_is_not_opened(region, weights, tmp_path):
+    check_region(region(**own(write_head(tmp_path / "h.safetensors", weights))))
+    check_region(region(**own(tmp_path / "none.safetensors") | {"products": ["land-cover"]}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "match"),
+    [
+        (lambda path, _: path.unlink(missing_ok=True), "'crop' cannot be used: a file of 'ringmoe-heads' must exist"),
+        (lambda path, _: path.write_bytes(b"no head"), "must be a whole safetensors file"),
+        (lambda path, weights: write_head(path, weights, sha256="0" * 64), "belong to the weights with SHA-256 000"),
+        (lambda path, weights: write_head(path, weights, kind="pixel_series"), "holds one of kind 'pixel_series'"),
+    ],
+)
+def test_a_head_that_cannot_be_used_is_told_at_once(region, weights, tmp_path, spoil, match):
+    path = tmp_path / "h.safetensors"
+    spoil(path, weights)
+    with pytest.raises(ConfigError, match=f"own: .*{match}"):
+        check_region(region(**own(path)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_limit_of_novelty_needs_statistics(region, weights, tmp_path):
+    with pytest.raises(ConfigError, match=r"max_novelty: must be left out .* got 90 and no "):
+        check_region(region(max_novelty=90))
+    copy = tmp_path / "copy.safetensors"
+    shutil.copy(weights, copy)
+    novelty_path(copy).write_bytes(b"no statistics")
+    with pytest.raises(ConfigError, match="max_novelty: statistics of novelty must be a whole file"):
+        check_region(region(max_novelty=90, inference={"weights": str(copy)}))
+
+
+def test_a_forecast_counts_the_classes_of_own_heads(region, weights, tmp_path):
+    path = write_head(tmp_path / "h.safetensors", weights, num_classes=5)
+    assert num_own_classes(path) == 5
+    assert num_own_classes(tmp_path / "none") == num_own_classes(tmp_path) == UNKNOWN_CLASSES
+    few, many = own_bytes(region(**own(path))), own_bytes(region(**own(write_head(path, weights, num_classes=9))))
+    assert own_bytes(region()) == 0
+    assert 0 < few < many
