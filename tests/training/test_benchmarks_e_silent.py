@@ -158,3 +158,17 @@ def test_json_without_an_end_of_brackets_is_refused_like_any_other(made, name, p
     (root / part.format("S2A_MSIL2A_20170613T101031_87_48")).write_bytes(b"[" * 200_000)
     with pytest.raises(SampleError, match="must be JSON"):
         open_benchmark(name, root, "train")[0]
+
+
+def test_a_filler_is_no_height_in_metres(made):
+    root = made("isprs-vaihingen-height")
+    height = np.full((1, 8, 8), 2.5, np.float32)
+    height[0, 3, 3] = -9999.0
+    path = root / "ndsm/dsm_09cm_matching_area1_normalized.jpg"
+    write_tiff(path, height)
+    benchmark = open_benchmark("isprs-vaihingen-height", root, "train")
+    with pytest.raises(SampleError, match=r"within 1000 m, got -9999; mark what is missing as NaN"):
+        benchmark[0]
+    height[0, 3, 3] = np.nan
+    write_tiff(path, height)
+    assert np.isnan(benchmark[0].target.height_m).sum() == 1

@@ -34,6 +34,9 @@ The 8-bit files were made with LAStools (their names say so); that their steps a
 by the set's pages that could be read. The option `metres_per_step` takes another value.
 """
 
+LARGEST_M: Final = 1000.0
+"""Nothing built is so high: values beyond, as -9999, stand for what is missing."""
+
 
 def read_height(path: Path, metres_per_step: float) -> NDArray[np.float32]:
     """Height above ground in metres, (y, x).
@@ -41,12 +44,19 @@ def read_height(path: Path, metres_per_step: float) -> NDArray[np.float32]:
     Files of floats hold metres; files of 8 bits hold steps. The type decides, never the values.
 
     Raises:
-        SampleError: The file is missing or damaged, or has several bands or another type.
+        SampleError: The file is missing or damaged, has several bands or another type, or holds what is no height.
     """
     stored = check_shape(read_raster(path), path, bands=1)[0]
     if stored.dtype.kind == "f":
         height: NDArray[np.float32] = stored.astype(np.float32)
         height[~np.isfinite(height)] = np.nan
+        strange = height[np.abs(height) > LARGEST_M]
+        if strange.size:
+            raise SampleError(
+                path,
+                f"heights above ground must be within {LARGEST_M:g} m, got {strange[0]:g}",
+                "mark what is missing as NaN",
+            )
         return height
     if stored.dtype != np.uint8:
         raise SampleError(path, f"heights must be uint8 steps or float metres, got {stored.dtype}", "check the file")
