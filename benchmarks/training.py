@@ -25,8 +25,8 @@ import torch
 
 from flows.render import PlaceSpec, render_file
 from flows.train_config import load_training
+from flows.train_learner import make_learner, stage_config
 from flows.train_processes import _is_bfloat16
-from flows.train_run import make_learner, stage_config
 from pipelines.training.loop.prefetch import prefetching
 from pipelines.training.loop.trainee import Trainee
 from pipelines.training.places import PlaceStore

@@ -57,7 +57,8 @@ def _by_config(source: str, out: Path | None, *, resume: bool, overrides: list[s
 
     try:
         config = load_training(source, overrides)
-        from flows.train_run import report_json, train_run
+        from flows.train_run import train_run
+        from flows.train_summary import report_json
         from pipelines.training.loop import ResumeError
     except ConfigError as error:
         _wrong(str(error))

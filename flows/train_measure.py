@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from flows.train_config import Stage, TrainingConfig
     from pipelines.training import SceneArrays
     from pipelines.training.loop import Learner
-    from pipelines.training.loop.run import Fabric
+    from pipelines.training.loop.fabric import Fabric
     from pipelines.training.places import PlaceStore
     from ringmoe_core import RingMoE
 
@@ -39,7 +39,7 @@ def held_out_terms(
     """
     import torch
 
-    from flows.train_run import make_sampler
+    from flows.train_learner import make_sampler
     from pipelines.training.loop.learner import on_device
     from pipelines.training.places import SamplerError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from flows.train_config import TrainingConfig
-    from flows.train_run import TrainingReport, _Run
+    from flows.train_run import _Run
+    from flows.train_summary import TrainingReport
     from pipelines.training.loop import Learner
     from pipelines.training.places import PlaceStore
     from ringmoe_core import RingMoE
+
+UNKNOWN_THRESHOLD: Final = 0.5
+"""Of change, where no held-out ground chose one."""
 
 
 def write_outputs(run: _Run, state: dict[str, Tensor], learner: Learner, store: PlaceStore) -> TrainingReport:
@@ -30,9 +34,11 @@ def write_outputs(run: _Run, state: dict[str, Tensor], learner: Learner, store: 
     from collections import Counter
 
     from flows.train_curves import read_curves
+    from flows.train_learner import model_config
     from flows.train_measure import measured
     from flows.train_page import training_page
-    from flows.train_run import TrainingReport, model_config, resume_folder
+    from flows.train_run import resume_folder
+    from flows.train_summary import TrainingReport
     from ringmoe_core import RingMoE
 
     config, out = run.config, run.out
@@ -45,7 +51,8 @@ def write_outputs(run: _Run, state: dict[str, Tensor], learner: Learner, store: 
     if found is None:
         notes.append("no held-out series with land cover and change: no figures, and a threshold of change of 0.5")
     notes += missing_classes(store)
-    files = _write_weights(run, model, state, found.change_threshold if found else 0.5)
+    files = [stage_file(config, stage.name) for stage in config.stages[:-1]]
+    files += _write_weights(run, model, state, found.change_threshold if found else UNKNOWN_THRESHOLD)
     report = TrainingReport(
         config=config.model_dump(mode="json"),
         places=dict(Counter(entry.kind for entry in store.entries)),
@@ -62,6 +69,28 @@ def write_outputs(run: _Run, state: dict[str, Tensor], learner: Learner, store: 
     shutil.rmtree(resume_folder(out), ignore_errors=True)
     del learner
     return report
+
+
+def stage_file(config: TrainingConfig, stage: str) -> str:
+    """Returns the name of the file with the backbone as a stage that others follow left it."""
+    return f"{config.name}.{stage}.safetensors"
+
+
+def write_stage(run: _Run, stage: str, state: dict[str, Tensor]) -> None:
+    """Writes the backbone that a stage left, when others follow; its threshold of change is chosen by nothing.
+
+    Args:
+        run: In its first process.
+        stage: That is over.
+        state: Of the backbone, whole.
+    """
+    from flows.train_learner import model_config
+    from ringmoe_core import RingMoE, save_checkpoint
+
+    model = RingMoE(model_config(run.config), seed=None)
+    model.load_state_dict(state, assign=True)
+    path = run.out / stage_file(run.config, stage)
+    save_checkpoint(model, path, metadata=_metadata(run, UNKNOWN_THRESHOLD))
 
 
 def missing_classes(store: PlaceStore) -> list[str]:

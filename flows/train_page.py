@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from flows.train_curves import CurvePoint
     from flows.train_health import Window
-    from flows.train_run import StageSummary, TrainingReport
+    from flows.train_summary import StageSummary, TrainingReport
 
 _ABOUT: Final = {
     "rate": "learning rate",

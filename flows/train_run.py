@@ -2,81 +2,34 @@
 
 from __future__ import annotations
 
-import json
-import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
 from flows.errors import ConfigError
+from flows.train_learner import make_learner, model_config, stage_config
+from flows.train_places import run_places
+from flows.train_summary import StageSummary, stage_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from lightning_fabric import Fabric
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from flows.routing_verdict import Finding
     from flows.train_config import Stage, TrainingConfig
     from flows.train_curves import Curves
     from flows.train_health import RoutingHealth
+    from flows.train_summary import TrainingReport
     from pipelines.training.loop import Learner, StepRecord
-    from pipelines.training.places import PlaceSampler, PlaceStore
-    from ringmoe_core import RingMoE
+    from pipelines.training.places import PlaceStore
 
 STAGE_SEEDS: Final = 1_000
 """Seeds that a stage has for its draws."""
 
 _SEEN: Final = {"series": ("sar_l2", "ms"), "slc": ("sar_l1",), "vhr": ("optical",), "video": ("optical",)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageSummary:
-    """How a stage went."""
-
-    name: str
-    steps: int
-    minutes: float
-    waited: float
-    """Share of the last run's time in it spent waiting for data."""
-
-    last: dict[str, float]
-    """Means of the terms over its last tenth."""
-
-    held_out: dict[str, float]
-    """Terms on batches of validation ground."""
-
-    draws: dict[str, int]
-    """Chips used, and draws that were rejected and why."""
-
-    findings: tuple[Finding, ...]
-    """Of the use of experts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingReport:
-    """What a run leaves in `report.json`."""
-
-    config: dict[str, Any]
-    places: dict[str, int]
-    """Of each kind, held-out ones included."""
-
-    stages: tuple[StageSummary, ...]
-    figures: dict[str, float] = field(default_factory=dict)
-    """On test ground: land cover and change, where there are series to measure them on."""
-
-    notes: tuple[str, ...] = ()
-    """What was skipped or looks wrong."""
-
-    files: tuple[str, ...] = ()
-    processes: int = 1
-    device: str = "cpu"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the report as JSON has it."""
-        return asdict(self)
 
 
 class RoutingFailedError(RuntimeError):
@@ -150,13 +103,14 @@ class _Run:
     def train(self, *, resume: bool) -> TrainingReport | None:
         """Runs all stages and writes everything."""
         from flows.train_curves import Curves
+        from flows.train_output import write_stage
         from pipelines.training.loop import read_state
 
         saved = read_state(resume_folder(self.out), self._identity) if resume else None
-        store = self._places()
+        store = run_places(self.config, self.out, self.fabric, say=self._say, show=self._show)
         first = int(saved.values["stage"]) if saved is not None else 0
         if saved is not None:
-            self._summaries = [_summary(one) for one in saved.values["summaries"]]
+            self._summaries = [stage_summary(one) for one in saved.values["summaries"]]
             self._notes = list(saved.values["notes"])
             self._health.load(saved.values["windows"])
         curves = None
@@ -177,29 +131,12 @@ class _Run:
             learner = self._learner(stage, number, store, state)
             self._stage(stage, number, learner, curves, saved if number == first else None, store)
             state = self._backbone_state(learner)
+            if self._first and number + 1 < len(self.config.stages):
+                write_stage(self, stage.name, state)
         if curves is not None:
             curves.close()
         assert learner is not None
         return self._finish(learner, store)
-
-    def _places(self) -> PlaceStore:
-        from torch import distributed
-
-        from flows.render import place_specs, render_places
-        from pipelines.training.places import PlaceStore
-
-        folder = self.config.data.folder or self.out / "places"
-        specs = place_specs(self.config.data.render)
-        if self._first and specs:
-            started = time.monotonic()
-            made = _with_bar(self._show, "places", lambda tell: render_places(
-                specs, folder, workers=self.config.data.workers, on_place=tell
-            ))  # fmt: skip
-            if made:
-                self._say(f"rendered {made} of {len(specs)} places in {(time.monotonic() - started) / 60:.1f} minutes")
-        if self.fabric.world_size > 1:
-            distributed.barrier()
-        return PlaceStore.open(folder)
 
     def _start(self) -> dict[str, Tensor] | None:
         """Weights to start from; None for fresh ones."""
@@ -341,119 +278,3 @@ class _Run:
     def modalities(self) -> tuple[str, ...]:
         """That the weights have seen, in the model's order."""
         return tuple(name for name in self._shape.modalities if name in self._seen)
-
-
-def model_config(config: TrainingConfig) -> Any:
-    """Returns the model's configuration: the preset's with the run's changes.
-
-    Raises:
-        ConfigError: A change cannot be.
-    """
-    from ringmoe_core import PRESETS, RingMoEConfig
-
-    try:
-        return RingMoEConfig.from_dict(PRESETS[config.preset]().to_dict() | config.model)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"model: {error}") from error
-
-
-def stage_config(stage: Stage) -> Any:
-    """Returns a stage as the loop takes it."""
-    from pipelines.training.loop import ChipPhase, OptimiserConfig, Schedule, StageConfig
-
-    return StageConfig(
-        name=stage.name,
-        steps=stage.steps,
-        minutes=stage.minutes,
-        phases=tuple(ChipPhase(size=phase.size, batch=phase.batch, share=phase.share) for phase in stage.phases),
-        accumulate=stage.accumulate,
-        schedule=Schedule(
-            kind=stage.schedule, peak=stage.learning_rate, final=stage.final_learning_rate,
-            warmup_steps=stage.warmup_steps,
-        ),
-        optimiser=OptimiserConfig(
-            weight_decay=stage.weight_decay, layer_decay=stage.layer_decay, clip_norm=stage.clip_norm
-        ),
-        average=stage.average,
-    )  # fmt: skip
-
-
-def make_learner(
-    config: TrainingConfig, stage: Stage, store: PlaceStore, *, seed: int, split: Any = "train"
-) -> Learner:
-    """Returns a stage's model with fresh values, in one process, and what it learns.
-
-    Raises:
-        ConfigError: The objective or the heads cannot be.
-    """
-    from pipelines.training.loop import MultiTask, Pretraining
-    from ringmoe_core import RingMoE
-    from ringmoe_core.heads import build_head
-    from ringmoe_core.pretraining import PretrainConfig, Pretrainer
-    from ringmoe_core.task_model import TaskModel
-
-    backbone: RingMoE = RingMoE(model_config(config), seed=seed)
-
-    def draw(size: int, batch: int, draw_seed: int) -> PlaceSampler:
-        return make_sampler(config, stage, store, size=size, batch=batch, seed=draw_seed, split=split)
-
-    if stage.learn == "pretrain":
-        try:
-            objective = PretrainConfig.from_dict(stage.objective)
-            return Pretraining(Pretrainer(backbone, objective, seed=seed), draw, seed=seed)
-        except (ValueError, TypeError) as error:
-            raise ConfigError(f"stages, {stage.name}: objective: {error}") from error
-    from flows.train_tasks import head_configs, task_specs
-
-    heads: dict[str, nn.Module] = {
-        name: build_head(one, backbone.config, seed=seed + 1)
-        for name, one in head_configs(stage.tasks, stage.channels).items()
-    }
-    return MultiTask(TaskModel(backbone, heads), task_specs(stage.tasks), draw)
-
-
-def make_sampler(
-    config: TrainingConfig, stage: Stage, store: PlaceStore, *, size: int, batch: int, seed: int, split: Any
-) -> PlaceSampler:
-    """Returns what batches of a phase are drawn from.
-
-    Raises:
-        SamplerError: There is nothing to draw.
-    """
-    from pipelines.training.places import DrawConfig, HoldOut, PlaceSampler, SamplerConfig
-
-    data = config.data
-    weights: dict[str, float] = dict(data.weights.items())
-    sampling = SamplerConfig(
-        purpose=stage.learn, size=size, batch=batch, temperature=data.temperature, weights=weights,
-        max_nodata=data.max_nodata, overlap=data.overlap,
-        draw=DrawConfig(num_dates=data.num_dates, num_pairs=data.num_pairs),
-    )  # fmt: skip
-    return PlaceSampler(store, sampling, seed=seed, hold_out=HoldOut(**data.hold_out.model_dump()), split=split)
-
-
-def _summary(values: dict[str, Any]) -> StageSummary:
-    """Returns the summary that JSON holds."""
-    from flows.routing_verdict import Finding
-
-    findings = tuple(Finding(**one | {"cases": tuple(one["cases"])}) for one in values["findings"])
-    return StageSummary(**values | {"findings": findings})
-
-
-def _with_bar(show: bool, unit: str, work: Callable[[Callable[[int, int], None]], int]) -> int:
-    """Runs something that tells how far it is, with a progress bar on standard error."""
-    from tqdm import tqdm
-
-    with tqdm(unit=f" {unit}", disable=not show, desc=unit) as bar:
-
-        def tell(done: int, total: int) -> None:
-            bar.total = total
-            bar.n = done
-            bar.refresh()
-
-        return work(tell)
-
-
-def report_json(report: TrainingReport) -> str:
-    """Returns the report as one JSON object."""
-    return json.dumps(report.to_dict())

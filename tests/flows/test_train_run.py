@@ -79,7 +79,8 @@ def finished(places, tmp_path_factory):
 def test_a_run_leaves_weights_heads_curves_and_a_page(finished):
     report, out = finished
     assert sorted(path.name for path in out.iterdir()) == [
-        "config.yaml", "curves.csv", "report.html", "report.json", "small.heads.safetensors", "small.safetensors",
+        "config.yaml", "curves.csv", "report.html", "report.json", "small.heads.safetensors", "small.look.safetensors",
+        "small.safetensors",
     ]  # fmt: skip
     loaded = load_checkpoint(out / "small.safetensors")
     assert loaded.metadata.trained_modalities == ("optical", "sar_l1", "sar_l2", "ms")
@@ -111,6 +112,19 @@ def test_the_page_stands_alone_and_shows_everything(finished):
                   "Collaborative bank", "preset: nano", "held-out ground"):  # fmt: skip
         assert words in page, words
     assert page.count("<polyline") >= 20
+
+
+def test_a_stage_leaves_the_weights_that_a_run_of_it_alone_leaves(finished, config, tmp_path):
+    alone = config()
+    alone = alone.model_copy(update={"stages": alone.stages[:1], "validation_batches": 0})
+    report = train_run(alone, tmp_path / "out", say=lambda _: None, show=False)
+    assert report.files == ("small.safetensors",)
+    assert finished[0].files == ("small.look.safetensors", "small.safetensors", "small.heads.safetensors")
+    wanted, kept = (load_checkpoint(path) for path in (tmp_path / "out/small.safetensors",
+                                                      finished[1] / "small.look.safetensors"))  # fmt: skip
+    for name, value in wanted.model.state_dict().items():
+        assert torch.equal(kept.model.state_dict()[name], value), name
+    assert kept.metadata.trained_modalities == wanted.metadata.trained_modalities
 
 
 def test_a_finished_run_is_not_run_over(finished, config):

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from pipelines.training.loop.optimiser import OptimiserConfig
     from pipelines.training.loop.pretrain import Pretraining
     from pipelines.training.loop.resume import has_state, read_state, write_state
-    from pipelines.training.loop.run import SaveRule, StageRun, StepRecord, run_stage
+    from pipelines.training.loop.run import SaveRule, StageRun, run_stage
     from pipelines.training.loop.schedule import Schedule
     from pipelines.training.loop.stage import ChipPhase, StageConfig
+    from pipelines.training.loop.step_record import StepRecord
 
 __all__ = [
     "ChipPhase",
@@ -45,8 +46,9 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "optimiser": ["OptimiserConfig"],
         "pretrain": ["Pretraining"],
         "resume": ["has_state", "read_state", "write_state"],
-        "run": ["SaveRule", "StageRun", "StepRecord", "run_stage"],
+        "run": ["SaveRule", "StageRun", "run_stage"],
         "schedule": ["Schedule"],
         "stage": ["ChipPhase", "StageConfig"],
+        "step_record": ["StepRecord"],
     },
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import distributed
@@ -15,100 +15,23 @@ from pipelines.training.loop.prefetch import prefetching
 from pipelines.training.loop.resume import random_state, set_random_state
 from pipelines.training.loop.schedule import rate_at
 from pipelines.training.loop.stage import TIMED_STEPS, phase_at, steps_for
+from pipelines.training.loop.stage_state import StageState
+from pipelines.training.loop.step_record import StepRecord
 from pipelines.training.loop.trainee import Trainee
-from pipelines.training.places.sampler import ChipBatch, Counts, SamplerState
+from pipelines.training.places.sampler import SamplerState
 from ringmoe_core.selection_bias import shift_selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable
 
     from torch import Tensor
 
+    from pipelines.training.loop.fabric import Fabric
     from pipelines.training.loop.learner import Learner, StepLosses
     from pipelines.training.loop.resume import SavedState
     from pipelines.training.loop.stage import StageConfig
+    from pipelines.training.places.sampler import ChipBatch
     from ringmoe_core.balance import RoutingReport
-
-
-class Fabric(Protocol):
-    """What the loop takes from Lightning Fabric: a device, a precision, and which of the processes this is."""
-
-    @property
-    def device(self) -> torch.device:
-        """Of this process."""
-        ...
-
-    @property
-    def global_rank(self) -> int:
-        """Number of this process."""
-        ...
-
-    @property
-    def world_size(self) -> int:
-        """Number of processes."""
-        ...
-
-    def autocast(self) -> AbstractContextManager[Any]:
-        """Context in which products are computed in the run's precision."""
-        ...
-
-    def backward(self, tensor: Tensor) -> None:
-        """Adds the gradients of a scalar."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepRecord:
-    """What one step was like."""
-
-    stage: str
-    step: int
-    """From 1."""
-
-    steps: int | None
-    """Of the stage; None while a stage given in minutes does not know."""
-
-    kinds: tuple[str, ...]
-    """Of the step's batches."""
-
-    total: float
-    terms: Mapping[str, float]
-    """Means over the batches, of all processes, that have them."""
-
-    rate: float
-    norm: float
-    """Of the gradient, before clipping."""
-
-    seconds: float
-    """Since the stage began, stops between runs left out."""
-
-    waited: float
-    """Share of this run's time in the stage spent waiting for data."""
-
-    counts: Counts
-    routing: tuple[RoutingReport, ...]
-
-
-@dataclass(slots=True, kw_only=True)
-class StageState:
-    """How far a stage has come."""
-
-    sampler: SamplerState
-    step: int = 0
-    steps: int | None = None
-    seconds: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the state as JSON has it."""
-        return {
-            "sampler": self.sampler.state_dict(), "step": self.step, "steps": self.steps, "seconds": self.seconds,
-        }  # fmt: skip
-
-    def load(self, values: Mapping[str, Any]) -> None:
-        """Takes a state over."""
-        self.sampler.load_state_dict(values["sampler"])
-        self.step, self.steps, self.seconds = int(values["step"]), values["steps"], float(values["seconds"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
