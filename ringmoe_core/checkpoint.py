@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ringmoe_core.appearing import appearing
 from ringmoe_core.checkpoint_metadata import CheckpointMetadata, check_metadata
 from ringmoe_core.config import RingMoEConfig
 from ringmoe_core.errors import CheckpointError
@@ -59,9 +60,8 @@ def save_checkpoint(
         "metadata": asdict(metadata),
         "sha256": digest,
     }
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata={_HEADER_KEY: json.dumps(header, sort_keys=True)})
-    partial.replace(path)
+    with appearing(path) as partial:
+        save_file(tensors, partial, metadata={_HEADER_KEY: json.dumps(header, sort_keys=True)})
     return digest
 
 

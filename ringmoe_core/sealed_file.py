@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ringmoe_core.appearing import appearing
 from ringmoe_core.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -29,10 +30,9 @@ def write_sealed(path: Path, tensors: Mapping[str, Tensor], *, key: str, header:
     """
     kept = {name: value.detach().cpu().contiguous() for name, value in sorted(tensors.items())}
     digest = _digest(kept, header)
-    partial = path.with_name(path.name + ".partial")
     note = json.dumps({"header": dict(header), "sha256": digest}, sort_keys=True)
-    save_file(kept, partial, metadata={key: note})
-    partial.replace(path)
+    with appearing(path) as partial:
+        save_file(kept, partial, metadata={key: note})
     return digest
 
 

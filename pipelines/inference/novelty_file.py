@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from pipelines.inference.channels import NORMALISATION_ID
 from pipelines.inference.errors import InferenceError
 from pipelines.inference.novelty import NUM_SEASONS, Novelty, Seen
+from ringmoe_core.appearing import appearing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,9 +50,8 @@ def save_novelty(novelty: Novelty, path: Path) -> str:
         "gsd_m": seen.gsd_m,
     }
     digest = _digest(facts, tensors)
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata={_HEADER_KEY: json.dumps({**facts, "sha256": digest}, sort_keys=True)})
-    partial.replace(path)
+    with appearing(path) as partial:
+        save_file(tensors, partial, metadata={_HEADER_KEY: json.dumps({**facts, "sha256": digest}, sort_keys=True)})
     return digest
 
 

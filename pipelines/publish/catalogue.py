@@ -22,7 +22,7 @@ COLLECTION_NAME: Final = "collection.json"
 DESCRIPTIONS: Final = {
     "land-cover": (
         "Land cover",
-        "Classes after the legend of ESA WorldCover, with the model's probabilities; items say how calibrated they are.",
+        "Classes after the legend of ESA WorldCover, with the model's probabilities; items say if they are calibrated.",
     ),
     "change": (
         "Land-cover change",
