@@ -1,5 +1,7 @@
 """Labels become pixels as an independent rasteriser has them; overlaps are resolved and counted."""
 
+import importlib
+
 import numpy as np
 import pytest
 import rasterio.features
@@ -11,7 +13,10 @@ from shapely.geometry import MultiPoint, Point, Polygon, box
 from pipelines.grid import TargetGrid
 from pipelines.training.own_labels.errors import LabelError
 from pipelines.training.own_labels.label_file import Labels
-from pipelines.training.own_labels.label_pixels import label_pixels, pixels_of
+from pipelines.training.own_labels.label_pixels import _bands, _resolved, label_pixels, pixels_of
+
+MODULE = importlib.import_module("pipelines.training.own_labels.label_pixels")
+"""The package hides it behind its function."""
 
 GRID = TargetGrid(epsg=32631, resolution=10.0, x_min=600_000.0, y_max=5_000_400.0, width=50, height=40)
 
@@ -89,3 +94,38 @@ def test_labels_that_cannot_be_laid_are_told():
         label_pixels(labels((at(0, 0, 2, 2), "a")), GRID, pixels_per_label=0)
     with pytest.raises(LabelError, match="all lie under labels of different classes"):
         label_pixels(labels((at(0, 0, 2, 2), "a"), (at(0, 0, 2, 2), "b")), GRID)
+
+
+def test_rows_laid_in_bands_give_the_pixels_of_all_at_once(monkeypatch):
+    mixed = labels(
+        (at(0, 0, 30, 39), "a"), (at(25, 3, 20, 30), "b"), (at(40, 20, 8, 18), "b"), (at(44, 38, 3, 2), "c"),
+        (Point(GRID.x_min + 495, GRID.y_max - 5), "c"), (at(-9, 30, 12, 3), "a"), (at(60, 0, 3, 3), "c"),
+    )  # fmt: skip
+    whole, thin = label_pixels(mixed, GRID, pixels_per_label=5000), label_pixels(mixed, GRID, pixels_per_label=100)
+    monkeypatch.setattr(MODULE, "CENTRES_A_BAND", 150)
+    bands = _bands(mixed, GRID)
+    assert [row for band in bands for row in band] == list(range(GRID.height))
+    assert len(bands) > 10
+    banded = label_pixels(mixed, GRID, pixels_per_label=5000)
+    assert banded.skipped == whole.skipped
+    for name in ("row", "col", "label", "unit"):
+        assert (getattr(banded, name) == getattr(whole, name)).all()
+    few = label_pixels(mixed, GRID, pixels_per_label=100)
+    assert few.skipped == thin.skipped
+    assert np.bincount(few.label).tolist() == np.bincount(thin.label).tolist()
+    rows = few.row[few.col < 25]
+    assert abs(rows.mean() - 19) < 3, "drawn from all bands alike"
+
+
+def test_no_more_is_held_than_a_band_and_what_is_kept(monkeypatch):
+    held = []
+
+    def told(pixel, label, skip):
+        held.append(pixel.size)
+        return _resolved(pixel, label, skip)
+
+    monkeypatch.setattr(MODULE, "_resolved", told)
+    monkeypatch.setattr(MODULE, "CENTRES_A_BAND", 200)
+    label_pixels(labels((at(0, 0, 50, 40), "a"), (at(0, 0, 50, 40), "a")), GRID, pixels_per_label=3)
+    assert max(held) <= 200
+    assert sum(held) == 4000
