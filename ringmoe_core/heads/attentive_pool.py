@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ringmoe_core.heads.first_values import draw_normal
+
 _HEAD_DIM = 16
 """About as wide as the encoder's own attention heads."""
 
@@ -20,7 +22,7 @@ class AttentivePool(nn.Module):
         super().__init__()
         self.num_heads = max(1, dim // _HEAD_DIM) if dim % _HEAD_DIM == 0 else 1
         self.norm = nn.LayerNorm(dim)
-        self.query_D = nn.Parameter(torch.randn(dim) * dim**-0.5)
+        self.query_D = nn.Parameter(draw_normal(torch.empty(dim), dim**-0.5))
         self.key = nn.Linear(dim, dim)
         self.value = nn.Linear(dim, dim)
 

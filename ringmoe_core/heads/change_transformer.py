@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ringmoe_core.heads.change_pyramid import check_pair, compare
+from ringmoe_core.heads.first_values import draw_normal
 from ringmoe_core.heads.neck import FullResolution, UperNeck
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class ChangeTransformerHead(nn.Module):
             )
         self.neck = UperNeck(dims, channels)
         self.attend = nn.Conv2d(channels, tokens, 1)
-        self.place_LC = nn.Parameter(torch.randn(2 * tokens, channels) * 0.02)
+        self.place_LC = nn.Parameter(draw_normal(torch.empty(2 * tokens, channels), 0.02))
         self.encode = _Attention(channels)
         self.read = _Attention(channels)
         self.compare = nn.Conv2d(3 * channels, channels, 1)

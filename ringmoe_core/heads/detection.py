@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from ringmoe_core.heads.channel_norm import ConvNorm
 from ringmoe_core.heads.detection_outputs import DetectionOutputs
+from ringmoe_core.heads.first_values import draw_normal
 from ringmoe_core.heads.neck import FeaturePyramid
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class DetectionHead(nn.Module):
         self.place = nn.Conv2d(channels, 6 if rotated else 4, 3, padding=1)
         self.centre = nn.Conv2d(channels, 1, 3, padding=1)
         for layer in (self.classify, self.place, self.centre):
-            nn.init.normal_(layer.weight, std=0.01)  # as FCOS
+            draw_normal(layer.weight, 0.01)  # as FCOS
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
         assert self.classify.bias is not None

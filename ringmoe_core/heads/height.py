@@ -6,6 +6,7 @@ Legend: N maps, Z bins, D channels of a level, C inner channels, H, W pixels, F 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import torch
@@ -77,7 +78,7 @@ class HeightHead(nn.Module):
         last = self.widths[-1]
         assert isinstance(last, nn.Linear)
         with torch.no_grad():
-            last.bias.copy_(_first_widths(num_bins, range_m).log())
+            last.bias.copy_(_first_log_widths(num_bins, range_m))
             last.weight.mul_(0.1)  # the image moves the bins, it does not place them
         self.spread_Z = nn.Parameter(torch.zeros(num_bins))
         self.weigh = FullResolution(channels, fine_dim, num_bins, stride)
@@ -106,8 +107,8 @@ class HeightHead(nn.Module):
         )
 
 
-def _first_widths(num_bins: int, range_m: tuple[float, float]) -> Tensor:
-    """Widths of the bins before training, (Z,) metres."""
+def _first_log_widths(num_bins: int, range_m: tuple[float, float]) -> Tensor:
+    """Logarithm of the bins' widths before training, (Z,), in metres."""
     lowest, highest = (math.asinh(side / FINE_HEIGHT_M) for side in range_m)
-    edges = FINE_HEIGHT_M * torch.linspace(lowest, highest, num_bins + 1, dtype=torch.float64).sinh()
-    return edges.diff().float()
+    edges_m = [FINE_HEIGHT_M * math.sinh(lowest + (highest - lowest) * edge / num_bins) for edge in range(num_bins + 1)]
+    return torch.tensor([math.log(upper - lower) for lower, upper in pairwise(edges_m)])

@@ -31,7 +31,7 @@ class PyramidPooling(nn.Module):
     def forward(self, level_NDhw: Tensor) -> Tensor:
         """(N, C, h, w)."""
         pooled = [
-            resize(branch(functional.adaptive_avg_pool2d(level_NDhw, side)), level_NDhw)
+            _spread(branch(functional.adaptive_avg_pool2d(level_NDhw, side)), level_NDhw)
             for side, branch in zip(POOLED_SIDES, self.branches, strict=True)
         ]
         joined: Tensor = self.join(torch.cat([level_NDhw, *pooled], dim=1))
@@ -64,7 +64,7 @@ class FeaturePyramid(nn.Module):
         top = self.pooling(levels[-1])
         found = [top]
         for index in range(len(self.laterals) - 1, -1, -1):
-            top = self.laterals[index](levels[index]) + resize(top, levels[index])
+            top = self.laterals[index](levels[index]) + enlarge(top, 2, levels[index])
             found.insert(0, self.smooth[index](top))
         return found
 
@@ -80,7 +80,8 @@ class UperNeck(nn.Module):
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
         """(N, C, h, w) of the finest level."""
         found = self.pyramid(levels)
-        joined: Tensor = self.join(torch.cat([found[0], *(resize(level, found[0]) for level in found[1:])], dim=1))
+        alike = [enlarge(level, 2**index, found[0]) for index, level in enumerate(found)]
+        joined: Tensor = self.join(torch.cat(alike, dim=1))
         return joined
 
 
@@ -112,16 +113,28 @@ class FullResolution(nn.Module):
                 f"{'none' if fine_NFHW is None else 'some'}; match its option `fine`"
             )
         if fine_NFHW is None:
-            found = self._enlarge(self.predict(coarse_NChw))
+            found = _magnify(self.predict(coarse_NChw), self.stride)
         else:
-            coarse = self._enlarge(self.reduce(coarse_NChw))[..., : fine_NFHW.shape[-2], : fine_NFHW.shape[-1]]
+            coarse = enlarge(self.reduce(coarse_NChw), self.stride, fine_NFHW)
             found = self.predict(self.join(torch.cat([coarse, fine_NFHW], dim=1)))
         return found[..., : size[0], : size[1]]
 
-    def _enlarge(self, maps: Tensor) -> Tensor:
-        return functional.interpolate(maps, scale_factor=self.stride, mode="bilinear", align_corners=False)
+
+def enlarge(maps: Tensor, factor: int, like: Tensor) -> Tensor:
+    """`maps` of cells `factor` times as wide, interpolated to the cells of `like`.
+
+    Levels are padded at the right and the bottom to whole cells, so they are cut there instead of squeezed: squeezing
+    would shift what they show by up to half a coarse cell.
+    """
+    return _magnify(maps, factor)[..., : like.shape[-2], : like.shape[-1]]
 
 
-def resize(maps: Tensor, like: Tensor) -> Tensor:
-    """`maps` interpolated to the cells of `like`."""
+def _magnify(maps: Tensor, factor: int) -> Tensor:
+    if factor == 1:
+        return maps
+    return functional.interpolate(maps, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
+def _spread(maps: Tensor, like: Tensor) -> Tensor:
+    """Maps of the same extent as `like`, interpolated to its cells."""
     return functional.interpolate(maps, size=like.shape[-2:], mode="bilinear", align_corners=False)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ringmoe_core.heads.attentive_pool import AttentivePool
+from ringmoe_core.heads.first_values import draw_normal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,7 @@ class PixelSeriesHead(nn.Module):
         self.channels = dict(channels)
         self.embeds = nn.ModuleDict({name: nn.Linear(2 * num, dim) for name, num in channels.items()})
         self.season = nn.Linear(2 * NUM_HARMONICS, dim, bias=False)
-        self.summary_D = nn.Parameter(torch.randn(dim) * dim**-0.5)
+        self.summary_D = nn.Parameter(draw_normal(torch.empty(dim), dim**-0.5))
         self.blocks = nn.ModuleList(_Block(dim) for _ in range(depth))
         self.pool = AttentivePool(dim)
         self.norm = nn.LayerNorm(2 * dim)

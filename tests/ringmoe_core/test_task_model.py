@@ -88,11 +88,11 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_every_head_runs_on_odd_sizes_in_half_precision_too(task, series, name):
+def test_every_head_runs_on_odd_sizes_in_half_precision_too(built, series, name):
     with torch.no_grad():
-        full = tensors_of(run(task, name, series))
+        full = tensors_of(run(built, name, series))
         with torch.autocast("cpu", torch.bfloat16):
-            half = tensors_of(run(task, name, series))
+            half = tensors_of(run(built, name, series))
     assert [tuple(one.shape) for one in full] == SHAPES.get(name, [(2, 3, *SIZE)])
     for one, other in zip(full, half, strict=True):
         assert torch.isfinite(one).all()
@@ -101,7 +101,8 @@ def test_every_head_runs_on_odd_sizes_in_half_precision_too(task, series, name):
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_gradient_reaches_the_backbone_when_asked(task, series, name):
+def test_gradient_reaches_the_backbone_when_asked(task, make_series, name):
+    series = {modality: make_series(modality, dates=2, size=(20, 28)) for modality in ("sar_l2", "ms")}
     for learns in (True, False):
         task.zero_grad()
         if not learns:
