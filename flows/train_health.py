@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from flows.routing import BankRow, bank_rows
-from flows.routing_verdict import verdict
+from flows.routing_verdict import Finding, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from flows.routing_verdict import Finding
     from ringmoe_core import RingMoEConfig
     from ringmoe_core.balance import RoutingReport
 
@@ -20,6 +19,12 @@ WINDOWS: Final = 60
 
 LEAST_WINDOW: Final = 10
 """Steps; fewer hold too few tokens of each sensor."""
+
+LEAST_STEPS: Final = 100
+"""Of a stage whose use of experts is judged: routers that hardly moved yet say nothing of it."""
+
+LEAST_TOKENS: Final = 1_000
+"""Of a sensor in a bank: among fewer, an expert at the share that counts as dead gets less than one."""
 
 EVEN_ENTROPY: Final = 0.05
 """A router whose mean entropy is below this share of even odds has made up its mind, whatever it is shown."""
@@ -74,22 +79,45 @@ class RoutingHealth:
         ]
 
     def findings(self, stage: str) -> tuple[Finding, ...]:
-        """Returns what the last window in which each sensor was seen says, bad findings among it."""
+        """Returns what the last window in which each sensor was seen says, bad findings among it.
+
+        A stage of fewer than `LEAST_STEPS` steps is not judged, nor are banks with fewer than `LEAST_TOKENS` tokens of
+        a sensor in the window; either is noted.
+        """
         latest: dict[tuple[int, str, str], BankRow] = {}
         for window in self.windows:
             if window.stage == stage:
                 latest |= {(row.layer, row.bank, row.modality): row for row in window.rows}
         rows = [latest[key] for key in sorted(latest)]
-        return verdict(rows, ()) if rows else ()
+        if not rows:
+            return ()
+        steps = self._steps_of(stage)
+        if steps < LEAST_STEPS:
+            return (_unjudged(f"Not judged: {steps} steps; fewer than {LEAST_STEPS} say nothing of the routers."),)
+        enough = [row for row in rows if sum(row.load) >= LEAST_TOKENS]
+        few = len(rows) - len(enough)
+        notes = (
+            (_unjudged(f"{few} of {len(rows)} banks, by layer and sensor, not judged: below {LEAST_TOKENS:,} tokens."),)
+            if few
+            else ()
+        )
+        return (*verdict(enough, ()), *notes) if enough else notes
 
     def certain(self, stage: str) -> list[str]:
         """Returns banks whose router no longer weighs its experts against each other, in words."""
         last = next((window for window in reversed(self.windows) if window.stage == stage), None)
         return [
             f"layer {row.layer}, {row.bank}, {row.modality}: {row.entropy_share:.1%} of even"
-            for row in (last.rows if last else ())
+            for row in (last.rows if last and self._steps_of(stage) >= LEAST_STEPS else ())
             if len(row.load) > 1 and row.entropy_share < EVEN_ENTROPY
         ]
+
+    def _steps_of(self, stage: str) -> int:
+        return max((window.step for window in self.windows if window.stage == stage), default=0)
+
+
+def _unjudged(text: str) -> Finding:
+    return Finding(about="dead", state="note", text=text)
 
 
 def _row(values: Mapping[str, Any]) -> BankRow:

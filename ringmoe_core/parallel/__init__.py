@@ -6,7 +6,7 @@ import lazy_loader
 
 if TYPE_CHECKING:
     from ringmoe_core.parallel.config import ParallelConfig
-    from ringmoe_core.parallel.gradients import clip_gradients, gather_over_ranks, local_tensor, sum_over_ranks
+    from ringmoe_core.parallel.gradients import clip_gradients, local_tensor, sum_over_ranks
     from ringmoe_core.parallel.mesh import make_mesh
     from ringmoe_core.parallel.parallelise import parallelise
     from ringmoe_core.parallel.state import full_state, load_full_state
@@ -15,7 +15,6 @@ __all__ = [
     "ParallelConfig",
     "clip_gradients",
     "full_state",
-    "gather_over_ranks",
     "load_full_state",
     "local_tensor",
     "make_mesh",
@@ -27,7 +26,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "config": ["ParallelConfig"],
-        "gradients": ["clip_gradients", "gather_over_ranks", "local_tensor", "sum_over_ranks"],
+        "gradients": ["clip_gradients", "local_tensor", "sum_over_ranks"],
         "mesh": ["make_mesh"],
         "parallelise": ["parallelise"],
         "state": ["full_state", "load_full_state"],

@@ -1,7 +1,4 @@
-"""What a training step needs of values that are spread over processes: their sum, their rows, their norm, their shards.
-
-Legend: N rows.
-"""
+"""What a training step needs of values that are spread over processes: their sum, their norm, their shards."""
 
 from __future__ import annotations
 
@@ -36,21 +33,6 @@ def sum_over_ranks(value: Tensor) -> Tensor:
     total = value.detach().clone()
     distributed.all_reduce(total)
     return total + distributed.get_world_size() * (value - value.detach())
-
-
-def gather_over_ranks(value_N: Tensor) -> Tensor:
-    """Returns the rows of all processes, in their order, on every one; the rows themselves where there is one process.
-
-    Every process gives equally many rows. The gradient is as `sum_over_ranks` has it: that of a loss which all
-    processes compute alike, at no cost in the backward pass.
-    """
-    if not _runs_with_others():
-        return value_N
-    world, own_N = distributed.get_world_size(), value_N.detach().contiguous()
-    parts = [torch.empty_like(own_N) for _ in range(world)]
-    distributed.all_gather(parts, own_N)
-    parts[distributed.get_rank()] = own_N + world * (value_N - own_N)
-    return torch.cat(parts)
 
 
 def clip_gradients(parameters: Iterable[Tensor], max_norm: float) -> Tensor:

@@ -56,8 +56,8 @@ class Contrast(nn.Module):
         if self.kind == "sigmoid":
             self.bias = nn.Parameter(torch.tensor(config.sigmoid_bias))
 
-    def forward(self, features: Features, shown: Mapping[str, Series], place_B: Tensor | None) -> Tensor:
-        """Mean loss over the pairs of modalities that have rows, in nats; 0 where there is none.
+    def forward(self, features: Features, shown: Mapping[str, Series], place_B: Tensor | None) -> Tensor | None:
+        """Mean loss over the pairs of modalities that have rows, in nats; None where there is none.
 
         Args:
             features: of `shown`.
@@ -80,7 +80,7 @@ class Contrast(nn.Module):
                 for name, date_N in ((first, pairs.first_N), (second, pairs.second_N))
             ]
             losses.append(self._judge(rows_ND[0], rows_ND[1], _same_place(place_B, pairs.row_N)))
-        return torch.stack(losses).mean() if losses else 0.0 * self.log_scale
+        return torch.stack(losses).mean() if losses else None
 
     def idle(self, features: Features) -> Tensor:
         """Zero, by way of every layer."""

@@ -43,7 +43,8 @@ class PretrainLosses:
     """Scalar with gradient: the weighted sum of the terms."""
 
     terms: Mapping[str, float]
-    """Each term before its weight: by modality ("ms", "ms.angle", "sar_l1" ...), "contrastive", "balance", "z"."""
+    """Each term before its weight: by modality ("ms", "ms.angle", "sar_l1" ...), "contrastive", "balance", "z".
+    Where no two modalities show one place, there is no "contrastive"."""
 
     routing: RoutingReport | None
     """Use of the experts."""
@@ -106,13 +107,16 @@ class Pretrainer(nn.Module):
                 truth = _truth(batch, name, hidden[name], images_N)
                 found = self.targets[name].losses(numbers_NRHW, truth)
                 terms |= {f"{name}.{key}" if key else name: value for key, value in found.items()}
-        if self.contrast is not None:
-            terms["contrastive"] = self.contrast(features, shown, batch.place_B)
+        contrast = None if self.contrast is None else self.contrast(features, shown, batch.place_B)
+        if contrast is not None:
+            terms["contrastive"] = contrast
         routing = routing_losses(features.routing)
         terms |= {
             name: value.to(features.day_BT.device) for name, value in (("balance", routing.balance), ("z", routing.z))
         }
         total = self._sum(terms)
+        if self.contrast is not None and contrast is None:
+            total = total + 0.0 * self.contrast.log_scale  # so that there is something to derive, whatever else is off
         if self.model.encoder.runs_every_modality:
             total = total + self._idle(features, shown)
         return PretrainLosses(total=total, terms=_numbers(terms), routing=features.routing)

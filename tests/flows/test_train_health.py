@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import tensor
 
-from flows.train_health import LEAST_WINDOW, RoutingHealth
+from flows.train_health import LEAST_STEPS, LEAST_TOKENS, LEAST_WINDOW, RoutingHealth
 from flows.train_progress import busiest
 from ringmoe_core import RingMoE, RingMoEConfig, Series
 
@@ -70,19 +70,47 @@ def test_windows_close_by_themselves_and_go_through_json():
 
 def test_dead_experts_collapse_and_certainty_are_found():
     health, report = RoutingHealth(SHAPE), reports(2)[1]
-    dead = tensor([[[40.0, 0.0], [40.0, 0.0]]]).double().repeat(2, 1, 1)
-    even = torch.full_like(dead, 20.0)
+    dead = tensor([[[4000.0, 0.0], [4000.0, 0.0]]]).double().repeat(2, 1, 1)
+    even = torch.full_like(dead, 2000.0)
     changed = {"specialised_load_YMX": even, "collaborative_load_YMX": dead}
     sure = {"specialised_entropy_YM": torch.full((2, 2), 0.69), "collaborative_entropy_YM": torch.full((2, 2), 0.001)}
     from dataclasses import replace
 
-    health.add("a", 1, 1, [replace(report, **changed, **sure)])
+    health.add("a", LEAST_STEPS, LEAST_STEPS, [replace(report, **changed, **sure)])
     states = {finding.about: finding for finding in health.findings("a")}
     assert states["dead"].state == states["collapse"].state == "bad"
     assert states["dead"].cases == ("layer 1, collaborative, expert 2", "layer 2, collaborative, expert 2")
     assert len(health.certain("a")) == 4
     assert all("collaborative" in case for case in health.certain("a"))
     assert health.findings("b") == ()
+
+
+def with_loads(first, second):
+    """One report in which either expert of each bank gets so many tokens of each sensor."""
+    from dataclasses import replace
+
+    loads = tensor([[[float(first), float(second)]] * 2] * 2).double()
+    entropy = torch.full((2, 2), 1e-3)
+    return replace(
+        reports(2)[1], specialised_load_YMX=loads, collaborative_load_YMX=loads, specialised_entropy_YM=entropy,
+        collaborative_entropy_YM=entropy,
+    )  # fmt: skip
+
+
+def test_a_short_stage_is_not_judged():
+    for steps, judged in ((LEAST_STEPS - 1, False), (LEAST_STEPS, True)):
+        health = RoutingHealth(SHAPE)
+        health.add("a", steps, steps, [with_loads(4000, 0)])
+        states = [finding.state for finding in health.findings("a")]
+        assert ("bad" in states, bool(health.certain("a"))) == (judged, judged)
+        assert states == ["bad", "bad"] if judged else states == ["note"]
+
+
+def test_a_bank_of_few_tokens_is_not_judged():
+    for tokens, states in ((LEAST_TOKENS - 1, ["note"]), (LEAST_TOKENS, ["bad", "bad"])):
+        health = RoutingHealth(SHAPE)
+        health.add("a", LEAST_STEPS, LEAST_STEPS, [with_loads(tokens, 0)])
+        assert [finding.state for finding in health.findings("a")] == states
 
 
 def test_a_dense_model_has_no_windows():

@@ -81,7 +81,7 @@ def test_rows_of_one_place_are_no_negatives(small_config, kind):
 def test_one_modality_alone_has_nothing_to_contrast(small_config, kind):
     losses = contrastive(small_config, kind)(make_batch(("ms",)))
     losses.total.backward()
-    assert losses.terms["contrastive"] == 0
+    assert "contrastive" not in losses.terms
 
 
 @pytest.mark.parametrize("kind", ["info_nce", "sigmoid"])
