@@ -28,6 +28,7 @@ REASONS: Final = {
     "no_class": "rows without a class",
     "no_geometry": "rows without a geometry",
     "no_place": "rows without a place",
+    "no_start": "rows without a first month",
     "invalid_geometry": "rows with an invalid geometry",
     "neither_point_nor_polygon": "rows that are neither point nor polygon",
     "outside_projection": "rows outside the projection",

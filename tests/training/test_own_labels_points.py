@@ -134,3 +134,31 @@ def test_a_planted_season_is_learnt_from_the_order_of_dates(tmp_path):
     assert (answers[0].argmax(1) == label[100:]).mean() > 0.9
     statistics = layout.statistics(rows)
     assert abs(statistics[late].mean() - statistics[~late].mean()) < 0.05  # nothing to see without the dates
+
+
+def read_made(tmp_path, start="2020-03-01", **columns):
+    made = {"lon": [5.0, 6.0], "lat": [50.0, 51.0], "what": ["a", "b"], "vv_0": [-10.0, -9.0]} | columns
+    pd.DataFrame(made).to_csv(tmp_path / "p.csv", index=False)
+    mapping = {"start": start, "series": {"sar_l2": {"VV": "vv_{step}"}}, "units": {"sar_l2": "db"}}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(mapping))
+    return read_points(tmp_path / "p.csv", "what", tmp_path / "c.yaml")[0]
+
+
+def test_steps_that_a_table_leaves_out_take_their_months_with_them(tmp_path):
+    table = read_made(tmp_path, vv_1=[-10.0, -9.0], vv_4=[-10.0, -9.0])
+    # the middle of March, April and July of a leap year
+    assert table.day[0].tolist() == pytest.approx([74 / 366, 105 / 366, 196 / 366], rel=1e-5)
+
+
+@pytest.mark.parametrize("start", ["", "NaT", "spring"])
+def test_rows_without_a_first_month_are_left_out_and_counted(tmp_path, start):
+    table = read_made(tmp_path, start="when", when=["2020-03-01", start])
+    assert table.skipped == {"no_start": 1}
+    assert table.name.tolist() == ["a"]
+    assert np.isfinite(table.day).all()
+
+
+def test_texts_among_numbers_are_told_or_left_out(tmp_path):
+    assert read_made(tmp_path, lon=["5.0", "6,1"]).skipped == {"no_place": 1}
+    with pytest.raises(LabelError, match=r"series are numbers or empty, got .*-9,5.* in column 'vv_0'"):
+        read_made(tmp_path, vv_0=["-10", "-9,5"])

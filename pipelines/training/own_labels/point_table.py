@@ -192,12 +192,16 @@ def _table(path: Path) -> Any:
 
 def _points(table: Any, mapping: Columns, label: str, path: Path) -> PointTable:
     name, labelled = class_names(table[label])
-    lon, lat = (table[axis].to_numpy(dtype=np.float64, na_value=np.nan) for axis in (mapping.lon, mapping.lat))
+    lon, lat = (_degrees(table[axis]) for axis in (mapping.lon, mapping.lat))
     placed = (np.abs(lon) <= 180) & (np.abs(lat) <= 90)  # noqa: PLR2004 the globe
     steps = _steps(table, mapping, path)
     series = {modality: _series(table, mapping, modality, steps) for modality in mapping.series}
+    day = _days(table, mapping, steps, path)
+    dated = np.isfinite(day[:, 0])
     observed = np.any([np.isfinite(values).any(axis=(1, 2)) for values in series.values()], axis=0)
-    reasons = np.select([~labelled, ~placed, ~observed], ["no_class", "no_place", "no_observation"], "")
+    reasons = np.select(
+        [~labelled, ~placed, ~dated, ~observed], ["no_class", "no_place", "no_start", "no_observation"], ""
+    )
     kept = reasons == ""
     skipped = {str(reason): int((reasons == reason).sum()) for reason in sorted(set(reasons.tolist()) - {""})}
     if not kept.any():
@@ -209,7 +213,7 @@ def _points(table: Any, mapping: Columns, label: str, path: Path) -> PointTable:
         name=name[kept],
         survey=survey,
         series={modality: values[kept] for modality, values in series.items()},
-        day=_days(table, mapping, len(steps), path)[kept],
+        day=day[kept],
         skipped=skipped,
     )
 
@@ -243,13 +247,30 @@ def _series(table: Any, mapping: Columns, modality: str, steps: list[int]) -> np
         for name in table.columns:
             match = pattern.fullmatch(str(name))
             if match and int(match[1]) in steps:
-                values = table[name].to_numpy(dtype=np.float64, na_value=np.nan)
+                values = _numbers(table[name])
                 physical[:, steps.index(int(match[1])), index] = values
     if mapping.missing is not None:
         physical[physical == mapping.missing] = np.nan
     scaled = _physical(physical, mapping.units[modality]).astype(np.float32)
     flat = normalise(scaled.reshape(-1, len(bands), 1, 1), bands, modality)  # type: ignore[arg-type]
     return np.asarray(flat.reshape(physical.shape))
+
+
+def _numbers(column: Any) -> npt.NDArray[np.float64]:
+    try:
+        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    except (TypeError, ValueError) as error:
+        raise LabelError(
+            f"series are numbers or empty, got {error} in column {column.name!r}; export it with decimal "
+            "points, and state by `missing` what means none"
+        ) from error
+
+
+def _degrees(column: Any) -> npt.NDArray[np.float64]:
+    """Numbers, NaN where a cell is none."""
+    import pandas as pd
+
+    return np.asarray(pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))
 
 
 def _physical(values: npt.NDArray[np.float64], unit: Unit) -> npt.NDArray[np.float64]:
@@ -263,14 +284,24 @@ def _physical(values: npt.NDArray[np.float64], unit: Unit) -> npt.NDArray[np.flo
     return np.asarray(10 ** (values / 10)) if unit == "db" else values
 
 
-def _days(table: Any, mapping: Columns, num_steps: int, path: Path) -> npt.NDArray[np.float32]:
-    """Fraction of the year at the middle of each step's month, (point, step)."""
+def _days(table: Any, mapping: Columns, steps: list[int], path: Path) -> npt.NDArray[np.float32]:
+    """Fraction of the year at the middle of each step's month, (point, step), NaN in rows without a first month."""
     stated = table[mapping.start].to_numpy() if mapping.start in table.columns else np.full(len(table), mapping.start)
-    try:
-        month = np.array([str(entry)[:10] for entry in stated], dtype="datetime64[M]")
-    except ValueError as error:
+    texts, place = np.unique([str(entry)[:10] for entry in stated], return_inverse=True)
+    month = np.array([_month(text) for text in texts], dtype="datetime64[M]")[place]
+    known = ~np.isnat(month)
+    if not known.any():
         raise LabelError(
-            f"start must be a column of {path} or a date, got {mapping.start!r} ({error}); write year-month-day"
-        ) from error
-    months = month[:, None] + np.arange(num_steps)
-    return day_fraction(np.asarray(months.astype("datetime64[D]") + MIDDLE_OF_MONTH, dtype="datetime64[D]"))
+            f"start must be a column of {path} or a date, got {mapping.start!r} ({texts[0]}); write year-month-day"
+        )
+    months = month[known, None] + (np.array(steps) - steps[0])
+    days = np.full((len(table), len(steps)), np.nan, dtype=np.float32)
+    days[known] = day_fraction(np.asarray(months.astype("datetime64[D]") + MIDDLE_OF_MONTH, dtype="datetime64[D]"))
+    return days
+
+
+def _month(text: str) -> np.datetime64:
+    try:
+        return np.datetime64(text, "M")
+    except ValueError:
+        return np.datetime64("NaT", "M")
