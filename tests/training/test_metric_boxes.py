@@ -290,3 +290,14 @@ def test_bytes_are_those_of_boxes():
 def test_only_a_hundred_answers_count():
     many = [(1.0, 50, 50, 60, 60)] * 100 + [(0.5, 0, 0, 10, 10)]
     assert fill(BoxMetric(1, FEW), [box_pair(many, [(0, 0, 10, 10)])]).compute()["map50"] == 0
+
+
+def test_a_hundred_answers_count_of_each_class_as_the_tool_takes_them():
+    """A hundred of the first class score higher; the one of the second is right all the same."""
+    boxes = np.array([[50, 50, 60, 60]] * 100 + [[0, 0, 10, 10]], dtype=np.float32)
+    labels = np.array([0] * 100 + [1])
+    scores = np.linspace(1, 0.1, 101, dtype=np.float32)
+    target = BoxesTarget(boxes=boxes[[0, 100]], labels=np.array([0, 1]), ignore=np.zeros(2, dtype=np.bool_))
+    metric = BoxMetric(2, FEW)
+    metric.update(BoxesPrediction(boxes=boxes, scores=scores, labels=labels), target, image="a")
+    assert metric.compute() == metric.own() == {"map50": 1, "map": 1}

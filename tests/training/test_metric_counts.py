@@ -185,3 +185,20 @@ def test_counts_are_of_fixed_size():
 def test_labels_keep_five_bytes_a_class_and_image():
     metric = fill(LabelsMetric(4, FEW), [labels((0, 0, 0, 1), (3,))] * 10)
     assert metric.held_bytes() == 10 * 4 * 5
+
+
+def test_intervals_of_labels_hold_a_block_of_replicates_at_once(monkeypatch):
+    """400 replicates of 1,000 images as doubles take 3.2 MB, a ranking several times that; a byte each 0.4."""
+    import tracemalloc
+
+    metric = LabelsMetric(2, Resampling(num_replicates=400))
+    rng = np.random.default_rng(0)
+    for index in range(1000):
+        metric.update(*labels(rng.random(2), (index % 2,)), image=str(index))
+    whole = metric.intervals()
+    monkeypatch.setattr("pipelines.training.metrics.multi_label.BLOCK", 20_000)
+    tracemalloc.start()
+    assert metric.intervals() == whole
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3_000_000

@@ -143,3 +143,8 @@ def test_a_frame_counts_once_and_names_its_video():
         metric.update(*SWITCH[0], image="again", unit="v")
     with pytest.raises(ValueError, match="must name its video"):
         metric.update(*SWITCH[0], image="again")
+
+
+def test_without_an_object_there_is_no_number():
+    metric = fill(TrackMetric(1, FEW), [frame(n, {}, {7: 0}) for n in (1, 2)])
+    assert all(np.isnan(value) for value in metric.compute().values())

@@ -2,7 +2,8 @@
 
 The number is the tool's; its interval comes from our own matching of each image by the same rule, which agrees with
 the tool (tested). Objects that must not count are what COCO calls crowd: an answer that lies in one (intersection over
-the answer's own area) is neither right nor wrong. Of an image the 100 answers of the highest scores count.
+the answer's own area) is neither right nor wrong. Of an image the 100 answers of the highest scores of each class
+count, as the tool takes them.
 
 Kept of an image: its true and its answered boxes, 24 and 40 bytes each; pixels never.
 """
@@ -51,7 +52,7 @@ class BoxMetric:
         assert isinstance(prediction, BoxesPrediction)
         assert isinstance(target, BoxesTarget)
         check_labels(prediction.labels, self._num_classes, image)
-        kept = np.argsort(-prediction.scores, kind="stable")[:MAX_ANSWERS]
+        kept = _top(prediction)
         top = BoxesPrediction(
             boxes=prediction.boxes[kept], scores=prediction.scores[kept], labels=prediction.labels[kept]
         )
@@ -178,6 +179,16 @@ def match_coco(overlap: NDArray[np.float64], ignore: NDArray[np.bool_], threshol
                     free[len(reached) - 1 - int(np.argmax(reached[::-1]))] = False
                 break
     return outcome
+
+
+def _top(prediction: BoxesPrediction) -> NDArray[np.int64]:
+    """Indices of the answers that count, by falling score: the first MAX_ANSWERS of each class."""
+    order = np.argsort(-prediction.scores, kind="stable")
+    labels = prediction.labels[order]
+    kept = np.zeros(len(order), dtype=np.bool_)
+    for label in np.unique(labels):
+        kept[np.flatnonzero(labels == label)[:MAX_ANSWERS]] = True
+    return order[kept]
 
 
 def check_labels(labels: NDArray[np.int64], num_classes: int, image: str) -> None:

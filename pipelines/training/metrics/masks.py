@@ -47,7 +47,10 @@ class MaskMetric:
         if prediction.mask.shape != target.mask.shape:
             raise ValueError(f"{image}: prediction must be {target.mask.shape} (y, x), got {prediction.mask.shape}")
         counts = target.mask != IGNORE
-        self._counts.add(target.mask[counts], prediction.mask[counts], unit or image)
+        try:
+            self._counts.add(target.mask[counts], prediction.mask[counts], unit or image)
+        except ValueError as error:
+            raise ValueError(f"{image}: {error}") from error
 
     def compute(self) -> dict[str, float]:
         """Numbers of the task."""

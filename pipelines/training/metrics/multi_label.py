@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Values = NDArray[np.float64]
 
 DECISION: Final = 0.5
+BLOCK: Final = 1 << 22
+"""Values of (image, replicate) held at once as doubles; whole they are held as bytes."""
 
 
 class LabelsMetric:
@@ -69,15 +71,12 @@ class LabelsMetric:
         if not self._images:
             return dict.fromkeys(("mean_average_precision", "macro_f1", "micro_f1"))
         units, scores, true = self._stacked()
-        weights = np.array([self._resampling.weights(unit) for unit in units], dtype=np.float64)
-        classes = np.array(
-            [weighted_average_precision(scores[:, k], true[:, k], weights) for k in range(self._num_classes)]
-        )
-        has = np.isfinite(classes)
-        mean = np.full(weights.shape[1], np.nan)
-        np.divide(np.where(has, classes, 0).sum(axis=0), has.sum(axis=0), out=mean, where=has.any(axis=0))
-        rest = _f1_scores(scores >= DECISION, true, weights)
-        return {name: interval(values) for name, values in {"mean_average_precision": mean, **rest}.items()}
+        drawn = np.stack([self._resampling.weights(unit).astype(np.uint8) for unit in units])
+        step = max(1, BLOCK // len(units))
+        parts = [
+            _replicates(scores, true, drawn[:, r : r + step].astype(np.float64)) for r in range(0, drawn.shape[1], step)
+        ]
+        return {name: interval(np.concatenate([part[name] for part in parts])) for name in parts[0]}
 
     def by_class(self) -> dict[str, Values]:
         """Average precision of each class, (class,); NaN where it never occurs."""
@@ -103,6 +102,15 @@ class LabelsMetric:
         """Units, scores (image, class) and truth, images by name, so that their order is nothing."""
         kept = [self._images[name] for name in sorted(self._images)]
         return [unit for unit, _, _ in kept], np.stack([s for _, s, _ in kept]), np.stack([t for _, _, t in kept])
+
+
+def _replicates(scores: NDArray[np.float32], true: NDArray[np.bool_], weights: Values) -> dict[str, Values]:
+    """Each number with images counted by weight (image, replicate), (replicate,) each."""
+    classes = np.array([weighted_average_precision(scores[:, k], true[:, k], weights) for k in range(true.shape[1])])
+    has = np.isfinite(classes)
+    mean = np.full(weights.shape[1], np.nan)
+    np.divide(np.where(has, classes, 0).sum(axis=0), has.sum(axis=0), out=mean, where=has.any(axis=0))
+    return {"mean_average_precision": mean, **_f1_scores(scores >= DECISION, true, weights)}
 
 
 def weighted_average_precision(scores: NDArray[np.float32], true: NDArray[np.bool_], weights: Values) -> Values:

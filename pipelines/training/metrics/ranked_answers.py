@@ -70,14 +70,14 @@ class RankedAnswers:
 
     def by_class(self, threshold: int, way: Way) -> NDArray[np.float64]:
         """Average precision of each class, (class,); NaN where it has no object."""
-        ones = np.ones((len(self._images), 1))
+        ones = np.ones((len(self._images), 1), dtype=np.uint8)
         return np.array([self._class(label, threshold, way, ones)[0] for label in range(self._num_classes)])
 
     def replicates(self, thresholds: tuple[int, ...], way: Way) -> NDArray[np.float64]:
         """Mean over classes and thresholds in each replicate, (replicate,); NaN where no class has an object."""
         names = sorted(self._images)
-        weights = np.array([self._resampling.weights(self._images[name].unit) for name in names], dtype=np.float64)
-        weights = weights.reshape(len(names), self._resampling.num_replicates)
+        drawn = [self._resampling.weights(self._images[name].unit).astype(np.uint8) for name in names]
+        weights = np.array(drawn, dtype=np.uint8).reshape(len(names), self._resampling.num_replicates)
         found = [
             self._class(label, threshold, way, weights)
             for label in range(self._num_classes)
@@ -88,7 +88,7 @@ class RankedAnswers:
         np.divide(np.where(has, found, 0).sum(axis=0), has.sum(axis=0), out=out, where=has.sum(axis=0) > 0)
         return out
 
-    def _class(self, label: int, threshold: int, way: Way, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _class(self, label: int, threshold: int, way: Way, weights: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Average precision of a class in each replicate; images by name, so that their order is nothing."""
         images = [self._images[name] for name in sorted(self._images)]
         if not images:
@@ -100,10 +100,10 @@ class RankedAnswers:
         order = np.argsort(-scores, kind="stable")
         outcome, owner = outcome[order], owner[order]
         positives = np.array([image.positives[label] for image in images], dtype=np.float64)
-        step = max(1, BLOCK // max(1, len(order)))
+        step = max(1, BLOCK // max(1, len(order), len(images)))
         parts = []
         for first in range(0, weights.shape[1], step):
-            drawn = weights[:, first : first + step]
+            drawn = weights[:, first : first + step].astype(np.float64)
             mine = drawn[owner]
             hit, miss = (outcome == HIT)[:, None] * mine, (outcome == MISS)[:, None] * mine
             parts.append(average_precision(hit, miss, positives @ drawn, way))

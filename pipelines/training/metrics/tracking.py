@@ -79,11 +79,11 @@ class TrackMetric:
         frames[target.frame] = Frame(target=target, prediction=prediction)
 
     def compute(self) -> dict[str, float]:
-        """mota, idf1, hota."""
+        """mota, idf1, hota; NaN where there is no object."""
         from trackeval.metrics import CLEAR, HOTA, Identity
 
         cases = dict(enumerate(self._cases()))
-        if not cases:
+        if not any(case.clear["CLR_TP"] + case.clear["CLR_FN"] for case in cases.values()):
             return dict.fromkeys(("mota", "idf1", "hota"), float("nan"))
         hota = HOTA().combine_sequences({key: case.hota for key, case in cases.items()})
         clear = CLEAR(QUIET).combine_sequences({key: case.clear for key, case in cases.items()})
