@@ -88,7 +88,8 @@ def load_adapters(path: Path, model: LoadedModel) -> tuple[AdapterMetadata, str]
     """Adds a file's adapters to the model that they were trained on, and returns what the file says and its SHA-256.
 
     Raises:
-        CheckpointError: the file is truncated, altered or of another format, or belongs to other weights.
+        CheckpointError: the file is truncated, altered or of another format, belongs to other weights, or holds other
+            tensors than it says; after the last the model has empty adapters and is to be loaded again.
         FileNotFoundError: no such file.
         ValueError: the model has adapters already.
     """
@@ -110,6 +111,7 @@ def load_adapters(path: Path, model: LoadedModel) -> tuple[AdapterMetadata, str]
     if metadata.lora is not None:
         add_lora(model.model, metadata.lora)
     if metadata.convpass is not None:
+        _check_channels(metadata.convpass.channels, tensors, path)
         add_convpass(model.model, metadata.convpass)
     own = _adapters(model.model, metadata)
     shapes = [{name: tuple(value.shape) for name, value in part.items()} for part in (own, tensors)]
@@ -120,6 +122,15 @@ def load_adapters(path: Path, model: LoadedModel) -> tuple[AdapterMetadata, str]
         for name, parameter in own.items():
             parameter.copy_(tensors[name])
     return metadata, digest
+
+
+def _check_channels(stated: int, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Checks the width of bypasses before they are made of it."""
+    found = sorted({value.shape[0] for name, value in tensors.items() if name.endswith("down.weight")})
+    if found != [stated]:
+        raise CheckpointError(
+            f"bypasses of {path} must have the {stated} channels it states, got {found}; copy it again"
+        )
 
 
 def _adapters(model: nn.Module, metadata: AdapterMetadata) -> dict[str, Tensor]:

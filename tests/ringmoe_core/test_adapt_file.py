@@ -16,6 +16,7 @@ from ringmoe_core.adapt import (
     load_adapters,
     save_adapters,
 )
+from ringmoe_core.sealed_file import read_sealed, write_sealed
 
 MEMBER = torch.ones(1, 1, 2, dtype=torch.bool)
 
@@ -74,3 +75,16 @@ def test_what_does_not_fit_is_refused(backbone, tmp_path):
         load_adapters(backbone, loaded)
     with pytest.raises(FileNotFoundError):
         load_adapters(tmp_path / "none", loaded)
+
+
+def test_bypasses_wider_than_their_tensors_are_refused_before_they_are_made(backbone, tmp_path):
+    loaded = load_checkpoint(backbone)
+    options = add_convpass(loaded.model, ConvpassConfig(channels=4))
+    metadata = AdapterMetadata(backbone_sha256=loaded.sha256, provenance="test", convpass=options)
+    path = tmp_path / "a.safetensors"
+    save_adapters(loaded.model, path, metadata=metadata)
+    tensors, header, _ = read_sealed(path, key="ringmoe-adapters")
+    header["metadata"]["convpass"]["channels"] = 10**12
+    write_sealed(path, tensors, key="ringmoe-adapters", header=header)
+    with pytest.raises(CheckpointError, match=r"1000000000000 channels .* got \[4\]"):
+        load_adapters(path, load_checkpoint(backbone))

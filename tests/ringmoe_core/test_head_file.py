@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -275,9 +276,12 @@ def test_options_that_no_head_can_have(small_config):
         ("change", {"channels": 17}, "multiple of 16"),
         ("pixel_series", {"dim": 10}, "multiple of 16"),
         ("pixel_series", {"channels": {"ms": 0}}, "one band"),
+        ("height", {"highest_m": math.inf}, "range"),
+        ("height", {"lowest_m": math.nan}, "range"),
     ):
+        names = () if kind == "height" else ("a", "b")
         with pytest.raises(ValueError, match=message):
-            build_head(HeadConfig(kind=kind, task="t", class_names=("a", "b"), options=options), small_config)
+            build_head(HeadConfig(kind=kind, task="t", class_names=names, options=options), small_config)
     with pytest.raises(ValueError, match="maps=False"):
         build_head(CROP, replace(small_config, maps=False))
 
