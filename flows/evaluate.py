@@ -15,6 +15,7 @@ from pipelines.inference.channels import NORMALISATION_ID
 from pipelines.training.benchmarks import benchmark_class, open_benchmark
 from pipelines.training.benchmarks.errors import SampleError
 from pipelines.training.benchmarks.first_samples import FirstSamples
+from pipelines.training.benchmarks.split_overlap import share_samples
 from pipelines.training.metrics import Resampling, metric_for
 from pipelines.training.metrics.metric import ByClass
 from pipelines.training.metrics.prediction_file import read_predictions
@@ -119,7 +120,7 @@ def _from_file(
     from pipelines.training.protocols.stream import stream
 
     assert run.predictions is not None
-    if run.weights is not None or run.settings is not None:
+    if run.weights or run.settings or run.train_split or run.head or run.heads:
         raise ConfigError("--predictions stands alone: leave out --weights, --heads and --protocol")
     document = read_predictions(run.predictions, benchmark.info, split)
     used = set()
@@ -171,25 +172,31 @@ def _taught(trial: _Trial) -> _Ready:
     from ringmoe_core.task_model import TaskModel
 
     info, settings, model = trial.benchmark.info, trial.settings, trial.loaded.model
-    train_split = _split(trial.run.train_split, TRAIN_SPLITS, info, "--train-split")
-    if train_split == trial.split:
-        raise ConfigError(f"--train-split must be another than the one evaluated, got {train_split!r} for both")
+    train_split = _split(trial.run.train_split, TRAIN_SPLITS, info, "--train-split", apart_from=trial.split)
+    if share_samples(train_split, trial.split):
+        raise ConfigError(
+            f"--train-split must be another than the one evaluated and share no sample with it, got {train_split!r} "
+            f"to learn from and {trial.split!r} to evaluate; choose others of {list(info.splits)}"
+        )
     train = _open(trial.run, train_split)
     head = build_head(head_config(info, settings.protocol), model.config, seed=settings.seed)
+    passed_by: list[str] = []
     lesson = Lesson(
         task=TaskModel(model, {HEAD: head}),
         benchmark=train,
         trained=trial.trained,
         settings=settings,
-        chosen=tuple(training_order(train, settings)),
+        chosen=tuple(training_order(train, settings, passed_by.append)),
     )
     learned = learn(lesson, lambda done: trial.progress("learn", done, settings.steps))
+    skipped = [*passed_by, *learned.skipped]
     detail = {
         "train_split": train_split,
         "num_train_samples": learned.num_samples,
+        "num_parameters": learned.num_parameters,
         "last_loss": or_null(learned.last_loss),
-        "num_train_skipped": len(learned.skipped),
-        "train_skipped": list(learned.skipped[:NUM_TOLD]),
+        "num_train_skipped": len(skipped),
+        "train_skipped": skipped[:NUM_TOLD],
     }
     return _Ready(task=lesson.task, temperature=1.0, detail=detail)
 
@@ -251,6 +258,8 @@ def _check_asked(run: EvaluateRun, settings: Settings, info: BenchmarkInfo) -> N
         raise ConfigError(str(error)) from error
     if (settings.protocol == "head") != (run.heads is not None):
         raise ConfigError(f"--heads belongs to --protocol head, got {run.heads} and {settings.protocol!r}")
+    if settings.protocol == "head" and (run.train_split or settings.shots or settings.train_share < 1):
+        raise ConfigError("--protocol head learns nothing: leave out --train-split, --shots and --train-share")
     if run.head is not None and run.heads is None:
         raise ConfigError(f"--head names one of --heads, which is not given, got {run.head!r}")
 
@@ -265,11 +274,12 @@ def _open(run: EvaluateRun, split: str) -> Benchmark:
     return whole if run.limit is None else cast("Benchmark", FirstSamples(whole, run.limit))
 
 
-def _split(asked: str | None, known: tuple[str, ...], info: BenchmarkInfo, option: str) -> str:
+def _split(asked: str | None, known: tuple[str, ...], info: BenchmarkInfo, option: str, *, apart_from: str = "") -> str:
     if asked is not None:
         return asked  # the benchmark says which it has
-    for name in known:
-        if name in info.splits:
+    fitting = [name for name in known if name in info.splits]
+    for name in fitting:
+        if not apart_from or not share_samples(name, apart_from) or name == fitting[-1]:
             return name
     raise ConfigError(f"{option} must be given for {info.name}: one of {list(info.splits)}")
 

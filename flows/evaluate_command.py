@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flows.evaluation import EvaluateReport, EvaluateRun
+    from pipelines.training.protocols.settings import Adapt
 
 EXIT_FAILED = 1
 EXIT_WRONG = 2
@@ -32,8 +33,11 @@ def evaluate(  # noqa: PLR0917 each is an option of its own
         Path | None, typer.Option("--predictions", help="Score this JSON of predictions instead of a model.")
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option("--protocol", help="head, linear, prototype or finetune (of a head; frozen backbone).")
+        str | None, typer.Option("--protocol", help="head, linear, prototype or finetune; the task's first by default.")
     ] = None,
+    adapt: Annotated[
+        str, typer.Option("--adapt", help="What of the backbone learns with finetune: frozen, lora or full.")
+    ] = "frozen",
     split: Annotated[str | None, typer.Option("--split", help="Split to evaluate; test by default.")] = None,
     train_split: Annotated[str | None, typer.Option("--train-split", help="Split to learn from; train.")] = None,
     shots: Annotated[int | None, typer.Option("--shots", help="Learn from so many samples of each class.")] = None,
@@ -65,11 +69,12 @@ def evaluate(  # noqa: PLR0917 each is an option of its own
         settings = None
         if predictions is None:
             settings = Settings(
-                protocol=_protocol(protocol, benchmark, heads=heads), steps=steps, batch=batch, window=window,
+                protocol=_protocol(protocol, benchmark, heads=heads), adapt=cast("Adapt", adapt),
+                steps=steps, batch=batch, window=window,
                 overlap=overlap, shots=shots, train_share=train_share, seed=seed,
             )  # fmt: skip
-        elif protocol is not None or heads is not None:
-            raise ConfigError("--predictions stands alone: leave out --weights, --heads and --protocol")
+        elif protocol is not None or shots is not None or train_share < 1 or adapt != "frozen":
+            raise ConfigError("--predictions stands alone: nothing learns")
         run = EvaluateRun(
             benchmark=benchmark, data=data, settings=settings, weights=weights, heads=heads, head=head,
             predictions=predictions, split=split, train_split=train_split, options=_options(option or []),
@@ -77,13 +82,16 @@ def evaluate(  # noqa: PLR0917 each is an option of its own
         )  # fmt: skip
         with redirect_stdout(sys.stderr):
             report = _with_bar(run_evaluation, run)
-    typer.echo(json.dumps(report.to_dict()) if as_json else report_text(report))
+    typer.echo(json.dumps(report.to_dict(), allow_nan=False) if as_json else report_text(report))
 
 
 def report_text(report: EvaluateReport) -> str:
     """The numbers as lines, each with its interval."""
     told = report.to_dict()
-    lines = [f"{told['title']}, {told['split']}: {told['num_images']} images, protocol {told['protocol']['name']}"]
+    protocol = told["protocol"]["name"]
+    if protocol == "finetune":
+        protocol += f", backbone {told['protocol']['adapt']}"
+    lines = [f"{told['title']}, {told['split']}: {told['num_images']} images, protocol {protocol}"]
     for name, number in told["metrics"].items():
         value = "no value" if number["value"] is None else f"{number['value']:.4f}"
         low_high = "" if number["interval"] is None else "  [{:.4f}, {:.4f}]".format(*number["interval"])

@@ -84,6 +84,7 @@ class EvaluateReport:
             "protocol": dict(self.protocol),
             "num_images": self.streamed.num_images,
             "limit": self.run.limit,
+            "options": dict(self.run.options),
             "skipped": {"num": self.streamed.num_skipped, "reasons": list(self.streamed.reasons)},
             "seeds": {"learning": self.run.seed, "resampling": self.run.seed},
             "weights": None if self.weights is None else dict(self.weights),

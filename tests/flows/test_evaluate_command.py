@@ -18,7 +18,7 @@ from pipelines.training.protocols.head_choice import OFFERED
 TRAINING = Path(__file__).parents[1] / "training"
 KEYS = [
     "benchmark", "title", "task", "split", "headline", "metrics", "interval", "by_class", "protocol", "num_images",
-    "limit", "skipped", "seeds", "weights", "held_bytes",
+    "limit", "options", "skipped", "seeds", "weights", "held_bytes",
 ]  # fmt: skip
 
 
@@ -45,6 +45,17 @@ def made(tmp_path_factory):
         return done[name]
 
     return make
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Threads that wait for each other over models this small take six times the work itself."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -335,6 +346,28 @@ def test_where_no_sample_can_be_used_it_says_so(invoke, small, tmp_path):
         (("--benchmark", "dior", "--data", "DIOR", "--weights", "nano", "--option", "a=1"), "options of dior are []"),
         (("--benchmark", "dior", "--data", "DIOR", "--weights", "nano", "--option", "a"), "must be KEY=VALUE"),
         (("--benchmark", "dior", "--data", "DIOR", "--predictions", "none.json"), "must be readable"),
+        (("--benchmark", "dior", "--data", "DIOR", "--predictions", "none.json", "--shots", "1"), "nothing learns"),
+        (("--benchmark", "dior", "--data", "DIOR", "--weights", "nano", "--adapt", "some"), "--adapt must be one of"),
+        (("--benchmark", "dior", "--data", "DIOR", "--weights", "nano", "--seed", "-1"), "--seed must be 0 or more"),
+        (
+            ("--benchmark", "dior", "--data", "DIOR", "--weights", "nano", "--heads", "h", "--shots", "1"),
+            "head learns nothing",
+        ),
+        (
+            (
+                "--benchmark",
+                "dior",
+                "--data",
+                "DIOR",
+                "--weights",
+                "nano",
+                "--split",
+                "val",
+                "--train-split",
+                "trainval",
+            ),
+            "share no sample",
+        ),
     ],
 )
 def test_what_does_not_go_together_exits_2(invoke, made, arguments, rule):
@@ -361,6 +394,7 @@ def one_answer(box, label):
         (one_answer([1, 2], 0), "must be numbers of shape (1, 4), got (1, 2)"),
         (one_answer([0, 0, 1, 1], "boat"), "must be of the form of detection"),
         (one_answer([0, 0, 1, 1], 99), "labels must be 0 to 19"),
+        (one_answer([9, 0, 1, 1], 0), "boxes must be left, top, right, bottom"),
     ],
 )  # fmt: skip
 def test_wrong_predictions_exit_2(invoke, made, tmp_path, document, rule):
@@ -369,6 +403,38 @@ def test_wrong_predictions_exit_2(invoke, made, tmp_path, document, rule):
     done = invoke("--benchmark", "dior", "--data", made("dior"), "--predictions", path)
     assert done.exit_code == 2
     assert rule in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "rule"),
+    [
+        ("loveda", {"mask": [[0.5, 1], [1, 1]]}, "mask must be whole numbers"),
+        ("isprs-vaihingen-height", {"height_m": [[1e12]]}, "heights are metres"),
+        ("dior-r", {"corners": [[[0, 0], [9, 9], [9, 0], [0, 9]]], "scores": [1], "labels": [0]}, "these cross"),
+        ("air-hsao", {"boxes": [[0, 0, 1, 1]], "ids": [1.5], "labels": [0]}, "ids must be whole numbers"),
+    ],
+)
+def test_answers_that_cannot_be_meant_are_refused(tmp_path, name, answer, rule):
+    from pipelines.training.metrics.prediction_file import PredictionFile, PredictionFileError
+
+    document = PredictionFile(path=tmp_path / "p.json", info=benchmark_class(name).info, answers={"a": answer})
+    with pytest.raises(PredictionFileError, match=rule):
+        document.prediction("a")
+
+
+def test_large_identities_stay_apart_and_an_answer_stands_once(tmp_path):
+    """2^24 and 2^24 + 1 are one number in single precision; of two answers of a name a reader keeps the last."""
+    from pipelines.training.metrics.prediction_file import PredictionFileError, read_predictions
+
+    answer = '{"boxes": [[0, 0, 1, 1], [5, 5, 6, 6]], "ids": [16777216, 16777217], "labels": [0, 0]}'
+    text = f'{{"benchmark": "air-hsao", "split": "test", "predictions": {{"a": {answer}}}}}'
+    path = tmp_path / "p.json"
+    path.write_text(text)
+    info = benchmark_class("air-hsao").info
+    assert read_predictions(path, info, "test").prediction("a").ids.tolist() == [16777216, 16777217]
+    path.write_text(text.replace('{"a": ', f'{{"a": {answer}, "a": '))
+    with pytest.raises(PredictionFileError, match="a name stands once, 'a' twice"):
+        read_predictions(path, info, "test")
 
 
 def test_interrupted_it_ends_with_130_and_no_traceback(invoke, made, small, monkeypatch):

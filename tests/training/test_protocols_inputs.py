@@ -147,3 +147,18 @@ def test_a_pair_is_two_groups_and_several_modalities_are_one():
     assert membership is None
     with pytest.raises(ValueError, match="must be two images"):
         cut(optical, pair=True)
+
+
+def test_eight_bits_of_a_stated_scale_are_reflectance():
+    """Where 255 stands for 0.275, 102 is 0.11; without it 102 is 0.4."""
+    pixels = np.full((3, 4, 6), 102, dtype=np.float32)
+    stated = BenchmarkImage(
+        pixels=pixels, bands=RGB, valid=np.ones((4, 6), dtype=np.bool_), modality="optical", unit="digital_number",
+        peak=255, reflectance_at_peak=0.275,
+    )  # fmt: skip
+    assert model_image(stated, ALL).channels.pixels[0, 0, 0] == pytest.approx(normal(0.11, "B04"), rel=1e-4)
+    with pytest.raises(ValueError, match="needs a peak"):
+        BenchmarkImage(
+            pixels=pixels, bands=RGB, valid=stated.valid, modality="optical", unit="digital_number",
+            reflectance_at_peak=0.275,
+        )  # fmt: skip

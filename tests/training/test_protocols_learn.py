@@ -258,3 +258,42 @@ def test_a_detector_learns_to_find_a_bright_square(model):
     numbers, learned = scored(model, benchmark, settings, num_test=6)
     assert numbers["map50"] > 0.5
     assert learned.last_loss < 2
+
+
+@pytest.mark.parametrize("adapt", ["lora", "full"])
+def test_the_backbone_learns_where_it_is_to(adapt):
+    """It changes, keeps its tensors' names, wants no gradient afterwards, and what is separable is told apart."""
+    model = RingMoE(RingMoEConfig(dim=8, depths=(1, 1, 1, 1), head_dim=8, fusion_dim=16, map_dim=8, skip_dim=8,
+        skip_fused_dim=8, num_specialised=1, num_collaborative=1), seed=0).eval()  # fmt: skip
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    benchmark = Made("classification", ("dark", "bright"), 12, shaded)
+    settings = Settings(protocol="finetune", adapt=adapt, window=32, overlap=0, steps=25, batch=4, learning_rate=1e-2)
+    numbers, learned = scored(model, benchmark, settings)
+    after = model.state_dict()
+    assert set(after) == set(before)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any(name.startswith("encoder.") for name in changed)
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    assert numbers["overall_accuracy"] == 1
+    head = scored(model, benchmark, Settings(protocol="finetune", window=32, overlap=0, steps=1))[1].num_parameters
+    assert learned.num_parameters > head + (10_000 if adapt == "full" else 100)
+
+
+def test_the_last_loss_of_a_linear_head_is_that_at_its_end(model):
+    """Of two classes told apart it is far below that of a head that says nothing, ln 2."""
+    benchmark = Made("classification", ("dark", "bright"), 12, shaded)
+    _, learned = scored(model, benchmark, Settings(protocol="linear", window=32, overlap=0), num_test=1)
+    assert learned.last_loss < 0.2
+
+
+def test_samples_that_shots_pass_by_are_told():
+    def made(index):
+        if index == 3:
+            raise SampleError("3.jpg", "is broken", "mend it")
+        return shaded(index)
+
+    told = []
+    training_order(
+        Made("classification", ("dark", "bright"), 6, made), Settings(protocol="linear", shots=9), told.append
+    )
+    assert told == ["3.jpg: is broken; mend it"]

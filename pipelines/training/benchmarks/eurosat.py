@@ -28,6 +28,9 @@ MS_BANDS: Final = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09"
 QUANTIFICATION: Final = 1e-4
 """Stored value to reflectance at the top of the atmosphere: Sentinel-2 product specification, baseline before 04.00."""
 
+RGB_WHITE: Final = 0.275
+"""Reflectance that 255 stands for in the JPEG copies."""
+
 SPLITS: Final = ("train", "val", "test")
 HOME: Final = "https://github.com/phelber/EuroSAT"
 LICENCE: Final = "MIT; imagery under the Copernicus Sentinel data terms"
@@ -61,7 +64,13 @@ EuroSAT_RGB/   (or 2750/ as in the first edition)
     bases = ("EuroSAT_RGB", "2750", ".")
     folders = CLASSES
     form = ImageFormat(
-        bands=RGB, modality="optical", unit="digital_number", gsd_m=10.0, size=(64, 64), types=("uint8",)
+        bands=RGB,
+        modality="optical",
+        unit="digital_number",
+        reflectance_at_peak=RGB_WHITE,
+        gsd_m=10.0,
+        size=(64, 64),
+        types=("uint8",),
     )
     lists = "eurosat"
     listed = SPLITS

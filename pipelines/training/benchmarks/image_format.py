@@ -46,6 +46,9 @@ class ImageFormat:
     peak: float | None = None
     """Largest value that the set's pictures can have; None: that of the stored type, where it is an integer."""
 
+    reflectance_at_peak: float | None = None
+    """Reflectance of the largest value of a "digital_number", where the set documents a linear scale from 0."""
+
     nodata: tuple[float, ...] = ()
     """Stored values that mean missing, as the set documents them. NaN always does."""
 
@@ -93,6 +96,7 @@ def image_of(stored: NDArray[Any], path: Path, form: ImageFormat, *, time: str =
         gsd_m=form.gsd_m,
         time=time,
         peak=(form.peak or peak_of(stored.dtype)) if form.unit in RELATIVE else None,
+        reflectance_at_peak=form.reflectance_at_peak,
     )
 
 

@@ -51,6 +51,9 @@ class BenchmarkImage:
     peak: float | None = None
     """Largest value of the stored type (255 of 8 bits), for "digital_number": what brings it to [0, 1]."""
 
+    reflectance_at_peak: float | None = None
+    """Reflectance that `peak` stands for, linear from 0, where the set documents it; None: it is not known."""
+
     def __post_init__(self) -> None:
         if self.pixels.ndim != NUM_PIXEL_DIMS or self.pixels.shape[0] != len(self.bands):
             raise ValueError(f"pixels must be (band, y, x) of bands {self.bands}, got {self.pixels.shape}")
@@ -58,6 +61,10 @@ class BenchmarkImage:
             raise ValueError(f"pixels must be float32 and valid bool, got {self.pixels.dtype}, {self.valid.dtype}")
         if self.valid.shape != self.pixels.shape[1:]:
             raise ValueError(f"valid must be (y, x) of {self.pixels.shape}, got {self.valid.shape}")
+        if self.reflectance_at_peak is not None and not (self.peak and self.reflectance_at_peak > 0):
+            raise ValueError(
+                f"reflectance at the peak is positive and needs a peak, got {self.reflectance_at_peak}, {self.peak}"
+            )
         if self.unit == "complex" and len(self.bands) % 2:
             raise ValueError(f"complex images have pairs of I and Q, got {len(self.bands)} bands")
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -40,6 +40,14 @@ if TYPE_CHECKING:
 
     from pipelines.training.benchmarks.info import BenchmarkInfo
     from pipelines.training.metrics.prediction import Prediction
+
+
+MAX_HEIGHT_M: Final = 1e5
+"""No height above ground is near it; the sums of squares stay within 64 bits."""
+
+
+class _TwiceError(ValueError):
+    """An object of the document has a key twice: its reader would keep the last and say nothing."""
 
 
 class PredictionFileError(BenchmarkError):
@@ -79,9 +87,9 @@ class PredictionFile:
             case "multi_label":
                 return LabelScores(scores=_numbers(answer["scores"], (len(self.info.classes),)))
             case "segmentation" | "change":
-                return MaskPrediction(mask=self._plane(answer["mask"]).astype(np.int64))
+                return MaskPrediction(mask=_whole(self._plane(answer["mask"]), "mask"))
             case "height":
-                return HeightPrediction(height_m=self._plane(answer["height_m"]).astype(np.float32))
+                return HeightPrediction(height_m=_heights(self._plane(answer["height_m"])))
             case _:
                 return self._objects(answer)
 
@@ -90,13 +98,13 @@ class PredictionFile:
         num = len(labels)
         match self.info.task:
             case "rotated_detection":
-                corners = _numbers(answer["corners"], (num, 4, 2))
+                corners = _convex(_numbers(answer["corners"], (num, 4, 2)))
                 return RotatedPrediction(corners=corners, scores=_numbers(answer["scores"], (num,)), labels=labels)
             case "tracking":
-                ids = _numbers(answer["ids"], (num,)).astype(np.int64)
-                return TracksPrediction(ids=ids, boxes=_numbers(answer["boxes"], (num, 4)), labels=labels)
+                ids = _whole(_shaped(np.array(answer["ids"]), (num,)), "ids")
+                return TracksPrediction(ids=ids, boxes=_upright(_numbers(answer["boxes"], (num, 4))), labels=labels)
             case _:
-                boxes = _numbers(answer["boxes"], (num, 4))
+                boxes = _upright(_numbers(answer["boxes"], (num, 4)))
                 return BoxesPrediction(boxes=boxes, scores=_numbers(answer["scores"], (num,)), labels=labels)
 
     def _label(self, label: object) -> int:
@@ -124,11 +132,11 @@ def read_predictions(path: Path, info: BenchmarkInfo, split: str) -> PredictionF
         BenchmarkError: It is missing, no such document, or of another benchmark or split.
     """
     try:
-        document = json.loads(read_text(path))
+        document = json.loads(read_text(path), object_pairs_hook=_once)
         stated = (document["benchmark"], document["split"])
         answers = document["predictions"]
         dict.__len__(answers)  # a TypeError for anything but an object
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, _TwiceError, json.JSONDecodeError) as error:
         raise PredictionFileError(
             f'{path}: must be {{"benchmark": ..., "split": ..., "predictions": {{...}}}} '
             f"({type(error).__name__}: {error}); write it so"
@@ -139,9 +147,50 @@ def read_predictions(path: Path, info: BenchmarkInfo, split: str) -> PredictionF
 
 
 def _numbers(values: object, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    array = np.array(values, dtype=np.float32)
+    return _shaped(np.array(values, dtype=np.float32), shape)
+
+
+def _shaped(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     if array.size == 0 and 0 in shape:
         return array.reshape(shape)
     if array.shape != shape:
         raise ValueError(f"must be numbers of shape {shape}, got {array.shape}")
     return array
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(f"a name stands once, {next(name for name in names if names.count(name) > 1)!r} twice")
+    return found
+
+
+def _whole(values: NDArray[Any], name: str) -> NDArray[np.int64]:
+    """Whole numbers, whatever type they come in; never cut to be some."""
+    if not np.issubdtype(values.dtype, np.integer) and not np.array_equal(values, np.round(values)):
+        raise ValueError(f"{name} must be whole numbers")  # NaN equals nothing
+    return values.astype(np.int64)
+
+
+def _heights(values: NDArray[Any]) -> NDArray[np.float32]:
+    if np.any(np.abs(values) > MAX_HEIGHT_M):  # NaN is judged where the truth is known
+        raise ValueError(f"heights are metres of at most {MAX_HEIGHT_M:g}, got {np.nanmax(np.abs(values)):g}")
+    return values.astype(np.float32)
+
+
+def _upright(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    wrong = np.flatnonzero((boxes[:, 2:] < boxes[:, :2]).any(axis=1))
+    if wrong.size:
+        raise ValueError(f"boxes must be left, top, right, bottom, got {boxes[wrong[0]].tolist()}")
+    return boxes
+
+
+def _convex(corners: NDArray[np.float32]) -> NDArray[np.float32]:
+    edges = np.roll(corners, -1, axis=1).astype(np.float64) - corners
+    following = np.roll(edges, -1, axis=1)
+    turns = edges[..., 0] * following[..., 1] - edges[..., 1] * following[..., 0]
+    wrong = np.flatnonzero((turns.max(axis=1) > 0) & (turns.min(axis=1) < 0)) if len(corners) else np.zeros(0, int)
+    if wrong.size:
+        raise ValueError(f"corners must go around a box, these cross: {corners[wrong[0]].tolist()}")
+    return corners

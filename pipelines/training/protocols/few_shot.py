@@ -10,12 +10,16 @@ from pipelines.training.benchmarks.errors import SampleError
 from pipelines.training.benchmarks.sample import IGNORE, ClassTarget, HeightTarget, LabelsTarget, MaskTarget
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pipelines.training.benchmarks.registry import Benchmark
     from pipelines.training.benchmarks.sample import Target
     from pipelines.training.protocols.settings import Settings
 
 
-def training_order(benchmark: Benchmark, settings: Settings) -> list[int]:
+def training_order(
+    benchmark: Benchmark, settings: Settings, left_out: Callable[[str], None] = lambda _: None
+) -> list[int]:
     """Indices of the samples to learn from, in the order in which they are drawn.
 
     With shots, samples are looked at in a drawn order and taken while one of their classes has fewer than that many
@@ -24,6 +28,7 @@ def training_order(benchmark: Benchmark, settings: Settings) -> list[int]:
     Args:
         benchmark: The split to learn from.
         settings: Share, shots and seed.
+        left_out: Told why a sample was passed by.
     """
     order = np.random.default_rng((settings.seed, 1)).permutation(len(benchmark)).tolist()
     if settings.shots is None:
@@ -35,7 +40,8 @@ def training_order(benchmark: Benchmark, settings: Settings) -> list[int]:
             break
         try:
             shown = classes_of(benchmark[index].target)
-        except SampleError:
+        except SampleError as error:
+            left_out(str(error))
             continue
         if any(missing[label] for label in shown):
             taken.append(int(index))

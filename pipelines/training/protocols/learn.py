@@ -1,8 +1,8 @@
-"""A head learns a benchmark's training split; the backbone stays as it is."""
+"""A head learns a benchmark's training split; the backbone stays as it is unless it is to learn too."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from pipelines.training.protocols.inputs import sample_images, series_of
 from pipelines.training.protocols.lesson import HEAD, Learned, Lesson
 from pipelines.training.protocols.linear import class_row, fit_linear, fit_prototypes, set_prototypes
 from pipelines.training.protocols.windows import windows
+from ringmoe_core.adapt import add_lora, layer_groups, merge_lora
 from ringmoe_core.heads.class_loss import classification_loss, segmentation_loss
 from ringmoe_core.heads.classification import ClassificationHead
 from ringmoe_core.heads.detection_loss import detection_loss
@@ -46,7 +47,8 @@ def learn(lesson: Lesson, progress: Callable[[int], None] = lambda _: None) -> L
     samples go by; every other head by AdamW on windows drawn from them.
 
     Args:
-        lesson: Model, head and samples; the model is frozen here.
+        lesson: Model, head and samples. The model is frozen here, or taught with the head as `settings.adapt` says;
+            low-rank matrices are added to its weights at the end.
         progress: Told how many steps are done.
 
     Raises:
@@ -93,13 +95,21 @@ def _pixel_prototypes(lesson: Lesson, head: SegmentationHead) -> Learned:
     if not counts_K.any():
         raise ValueError(lesson.nothing(skipped))
     set_prototypes(layer.weight, layer.bias, sums_KC, counts_K)
-    return Learned(num_samples=len(lesson.chosen), skipped=tuple(skipped), last_loss=float("nan"))
+    return Learned(
+        num_samples=len(lesson.chosen),
+        skipped=tuple(skipped),
+        last_loss=float("nan"),
+        num_parameters=layer.weight.numel() + layer.bias.numel(),
+    )
 
 
 def _fit_steps(lesson: Lesson, progress: Callable[[int], None]) -> Learned:
     """AdamW on drawn windows; the rate falls to zero along a cosine."""
-    settings, head = lesson.settings, lesson.task.heads[HEAD].train()
-    optimiser = torch.optim.AdamW(head.parameters(), lr=settings.learning_rate, weight_decay=WEIGHT_DECAY)
+    settings = lesson.settings
+    lesson.task.heads[HEAD].train()
+    groups = _released(lesson)
+    num_parameters = sum(parameter.numel() for group in groups for parameter in group["params"])
+    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.steps)
     draws = Draws(lesson)
     losses = []
@@ -116,8 +126,23 @@ def _fit_steps(lesson: Lesson, progress: Callable[[int], None]) -> Learned:
         schedule.step()
         losses.append(total)
         progress(step + 1)
+    merge_lora(lesson.task.model)
+    lesson.task.model.requires_grad_(requires_grad=False)
     last = float(np.mean(losses[-max(1, settings.steps // 10) :]))
-    return Learned(num_samples=len(lesson.chosen), skipped=tuple(draws.skipped), last_loss=last)
+    return Learned(
+        num_samples=len(lesson.chosen), skipped=tuple(draws.skipped), last_loss=last, num_parameters=num_parameters
+    )
+
+
+def _released(lesson: Lesson) -> list[dict[str, Any]]:
+    """Groups of the parameters that learn: the head's, and those of the backbone that `adapt` names."""
+    task, settings = lesson.task, lesson.settings
+    if settings.adapt == "lora":
+        add_lora(task.model, seed=settings.seed)
+    if settings.adapt == "full":
+        task.model.requires_grad_(requires_grad=True)
+        return layer_groups(task, task.model.config, learning_rate=settings.learning_rate, weight_decay=WEIGHT_DECAY)
+    return [{"params": [parameter for parameter in task.parameters() if parameter.requires_grad]}]
 
 
 def _loss(lesson: Lesson, cuts: list[Cut]) -> Tensor:

@@ -56,4 +56,7 @@ class Learned:
     """Messages of those that could not be used."""
 
     last_loss: float
-    """Mean over the last tenth of the steps; NaN where there is none."""
+    """At the end, or the mean over the last tenth of the steps; NaN where there is none."""
+
+    num_parameters: int
+    """That learned, of head and backbone."""

@@ -54,8 +54,9 @@ def fit_linear(lesson: Lesson, head: ClassificationHead) -> Learned:
         torch.autograd.backward(loss)
         return loss
 
-    last: Tensor = optimiser.step(closure)  # type: ignore[no-untyped-call]
-    return Learned(num_samples=len(lesson.chosen), skipped=tuple(skipped), last_loss=float(last.detach()))
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    last = float(closure().detach())  # what `step` gives is the loss before it
+    return Learned(num_samples=len(lesson.chosen), skipped=tuple(skipped), last_loss=last, num_parameters=_size(head))
 
 
 @torch.no_grad()
@@ -81,7 +82,13 @@ def fit_prototypes(lesson: Lesson, head: ClassificationHead) -> Learned:
     if not counts_K.any():
         raise ValueError(lesson.nothing(skipped))
     set_prototypes(head.classify.weight, head.classify.bias, means_KC, counts_K)
-    return Learned(num_samples=len(lesson.chosen), skipped=tuple(skipped), last_loss=float("nan"))
+    return Learned(
+        num_samples=len(lesson.chosen), skipped=tuple(skipped), last_loss=float("nan"), num_parameters=_size(head)
+    )
+
+
+def _size(head: ClassificationHead) -> int:
+    return sum(parameter.numel() for parameter in head.classify.parameters())
 
 
 @torch.no_grad()

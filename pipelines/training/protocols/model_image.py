@@ -7,8 +7,9 @@ images with nir feed `ms`. Radar feeds `sar_l2` by VV and VH; without those HH a
 stated polarisation for the co-polarised channel. Complex radar feeds `sar_l1` where the weights were trained on it,
 otherwise its power feeds `sar_l2`. Elevation is no image of the model's.
 
-Units: reflectance as it is. Digital numbers of a picture are divided by the largest value of their type: relative
-radiometry, on the scale of reflectance but not reflectance; models see such pictures far brighter than land is.
+Units: reflectance as it is. Digital numbers of a picture become reflectance where the set documents what their largest
+value stands for. Otherwise they are divided by the largest value of their type: relative radiometry, on the scale of
+reflectance but not reflectance; models see such pictures far brighter than land is.
 Amplitudes are squared, after the same division where the file has integers: power that is relative as well. Decibels
 become power. From there `inference.channels` normalises, as for cubes.
 """
@@ -122,7 +123,7 @@ def _reflectance(image: BenchmarkImage) -> Pixels:
         case "reflectance":
             return image.pixels
         case "digital_number" if image.peak:
-            return image.pixels / np.float32(image.peak)
+            return image.pixels * np.float32((image.reflectance_at_peak or 1.0) / image.peak)
     raise ValueError(f"an optical image must be reflectance, or numbers with a peak, got {image.unit}, {image.peak}")
 
 

@@ -8,6 +8,10 @@ from typing import Final, Literal, get_args
 Protocol = Literal["head", "linear", "prototype", "finetune"]
 PROTOCOLS: Final[tuple[Protocol, ...]] = get_args(Protocol)
 
+Adapt = Literal["frozen", "lora", "full"]
+ADAPTS: Final[tuple[Adapt, ...]] = get_args(Adapt)
+"""How much of the backbone learns beside a head: nothing, low-rank matrices, or all of it."""
+
 SIDE_STEP: Final = 32
 """Windows are multiples of the coarsest stride."""
 
@@ -17,6 +21,9 @@ class Settings:
     """A protocol and its numbers; everything that is drawn follows from `seed`."""
 
     protocol: Protocol
+    adapt: Adapt = "frozen"
+    """What of the backbone learns; other than frozen with finetune only."""
+
     steps: int = 200
     """Of a head that is trained."""
 
@@ -41,6 +48,13 @@ class Settings:
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise ValueError(f"--protocol must be one of {list(PROTOCOLS)}, got {self.protocol!r}")
+        if self.adapt not in ADAPTS or (self.adapt != "frozen" and self.protocol != "finetune"):
+            raise ValueError(
+                f"--adapt must be one of {list(ADAPTS)}, other than frozen with --protocol finetune only, "
+                f"got {self.adapt!r} with {self.protocol!r}"
+            )
+        if self.seed < 0:
+            raise ValueError(f"--seed must be 0 or more, got {self.seed}")
         if min(self.steps, self.batch) < 1 or not self.learning_rate > 0:
             raise ValueError(
                 f"steps, batch and learning rate must be positive, got {self.steps}, {self.batch}, {self.learning_rate}"
