@@ -303,3 +303,64 @@ def test_split_lists_are_checked(made):
         path.write_text(text)
         with pytest.raises((SplitError, SampleError), match=rule):
             open_benchmark("dior", root, "test")
+
+
+@pytest.mark.parametrize("harm", ["cut", "bit"])
+def test_a_damaged_png_is_refused(tmp_path, harm):
+    """The driver reads both and says nothing."""
+    import rasterio
+
+    from pipelines.training.benchmarks.raster import read_raster
+
+    path = tmp_path / "a.png"
+    values = np.random.default_rng(0).integers(0, 255, (3, 64, 64)).astype(np.uint8)
+    with (
+        pytest.warns(rasterio.errors.NotGeoreferencedWarning),
+        rasterio.open(path, "w", driver="PNG", count=3, height=64, width=64, dtype="uint8") as file,
+    ):
+        file.write(values)
+    np.testing.assert_array_equal(read_raster(path), values)
+    content = bytearray(path.read_bytes())
+    if harm == "cut":
+        content = content[: len(content) // 2]
+    else:
+        content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SampleError, match="must be a whole PNG"):
+        read_raster(path)
+
+
+def test_a_picture_that_may_not_be_read_costs_one_sample(tmp_path, monkeypatch):
+    from pathlib import Path
+
+    from pipelines.training.benchmarks.raster import read_raster
+
+    (tmp_path / "a.png").write_bytes(b"")
+
+    def refused(*_, **__):
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(SampleError, match="not yours"):
+        read_raster(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("key", ["id", "file_name"])
+def test_a_picture_of_a_coco_file_stands_once(made, key):
+    root = made("hrsid")
+    path = root / "annotations/test2017.json"
+    document = json.loads(path.read_text())
+    document["images"].append(document["images"][0] | ({"file_name": "other.jpg"} if key == "id" else {"id": 9999}))
+    path.write_text(json.dumps(document))
+    with pytest.raises(LayoutError, match=f"{key} of a picture must stand once"):
+        open_benchmark("hrsid", root, "test")
+
+
+def test_splits_that_share_samples_are_told_by_their_names():
+    from pipelines.training.benchmarks.split_overlap import share_samples
+
+    for first, second in (("train", "train"), ("trainval", "val"), ("train", "trainval"), ("list-test", "train")):
+        assert share_samples(first, second)
+        assert share_samples(second, first)
+    for first, second in (("train", "test"), ("trainval", "test"), ("list-train", "list-test"), ("support", "query")):
+        assert not share_samples(first, second)

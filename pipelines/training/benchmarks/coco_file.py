@@ -7,6 +7,7 @@ and height in pixels from the picture's corner.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +97,9 @@ def read_coco(path: Path, info: BenchmarkInfo, split: str) -> CocoFile:
         images = tuple(_image(entry, path) for entry in document["images"])
         categories = {int(entry["id"]): str(entry["name"]) for entry in document["categories"]}
         objects = _objects(document["annotations"], categories, {image.id for image in images})
-    except (KeyError, TypeError, ValueError) as error:
+        _check_once([image.id for image in images], "id")
+        _check_once([image.name for image in images], "file_name")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise LayoutError(
             f"{info.title}: {path} must be a COCO annotation file ({type(error).__name__}: {error}); "
             f"get it again from {info.home}"
@@ -113,6 +116,12 @@ def _image(entry: dict[str, Any], path: Path) -> CocoImage:
         height=int(entry["height"]),
         width=int(entry["width"]),
     )
+
+
+def _check_once(values: list[Any], key: str) -> None:
+    twice = sorted(value for value, times in Counter(values).items() if times > 1)
+    if twice:
+        raise ValueError(f"{key} of a picture must stand once, {twice[:3]} stand more often")
 
 
 def _objects(

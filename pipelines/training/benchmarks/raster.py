@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,6 +26,8 @@ SIGNATURES: Final = {
 }
 """First bytes -> GDAL's driver. None of these formats can name another file or an address, as virtual rasters do."""
 
+PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+
 MAX_PIXELS: Final = 2**29
 """Pixels times bands that one image may claim; the largest image of the listed sets has 2**27."""
 
@@ -43,7 +46,10 @@ def read_raster(path: Path) -> NDArray[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # photographs stand on no map
-            with rasterio.open(path, driver=driver_of(path)) as source:
+            driver = driver_of(path)
+            if driver == "PNG":
+                check_png(path)
+            with rasterio.open(path, driver=driver) as source:
                 if source.count * source.height * source.width > MAX_PIXELS:
                     raise SampleError(
                         path,
@@ -52,8 +58,24 @@ def read_raster(path: Path) -> NDArray[Any]:
                     )
                 pixels: NDArray[Any] = source.read()
                 return pixels
-    except RasterioError as error:
+    except (OSError, RasterioError) as error:
         raise SampleError(path, f"must be a whole image ({error})", "get the file again") from error
+
+
+def check_png(path: Path) -> None:
+    """Walks the chunks of a PNG to its end: the driver fills what is missing with anything, and says nothing.
+
+    Raises:
+        SampleError: A chunk is cut short or its check sum differs, or the end is not there.
+    """
+    content = path.read_bytes()
+    start, kind = len(PNG_SIGNATURE), b""
+    while kind != b"IEND":
+        size = int.from_bytes(content[start : start + 4], "big")
+        body, stated = content[start + 4 : start + 8 + size], content[start + 8 + size : start + 12 + size]
+        if len(stated) < 4 or zlib.crc32(body) != int.from_bytes(stated, "big"):  # noqa: PLR2004 of 4 bytes
+            raise SampleError(path, f"must be a whole PNG, is damaged at byte {start}", "get the file again")
+        start, kind = start + 12 + size, body[:4]
 
 
 def driver_of(path: Path) -> str:
