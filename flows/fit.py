@@ -7,11 +7,12 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from flows.area import target_grid
+from flows.config import PRODUCTS
 from flows.fit_area import check_random_sample, region_areas
 from flows.fit_cube import region_cube
 from flows.fit_head import HeadNote, save_own_head
 from flows.fit_options import METRES_A_KM
-from flows.fit_report import FitReport
+from flows.fit_report import NO_AREAS, FitReport
 from flows.fit_samples import lay
 from flows.infer import inference_options
 from flows.progress import OnProgress, ignore_progress
@@ -19,6 +20,7 @@ from flows.weights import weights_path
 from pipelines.inference.own_features import features_at
 from pipelines.inference.prediction import open_groups, plan_job, trained_model
 from pipelines.training.own_labels.design import FOREST, HEAD, HEAD_MAPS, HEAD_STATISTICS, evaluate, simple_learners
+from pipelines.training.own_labels.errors import LabelError
 from pipelines.training.own_labels.folds import spatial_folds
 from pipelines.training.own_labels.label_file import read_labels
 from pipelines.training.own_labels.label_pixels import label_pixels
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from pipelines.training.own_labels.design import Design
     from pipelines.training.own_labels.label_pixels import LabelPixels
     from ringmoe_core import LoadedModel
+
+LONGEST_NAME: Final = 36
+"""Letters of a column that a product's name keeps; with `own-` they are the forty that a region takes."""
 
 CLEARLY: Final = 0.02
 """Overall accuracy by which a part of the features must lead to be spoken of: less is the play of folds."""
@@ -72,9 +77,15 @@ def fit_region(
     out = options.out or config.output / "heads" / f"{_plain(options.column)}.safetensors"
     note = _learnt(laid, design, options, loaded, out)
     areas: tuple[AreaEstimate, ...] = ()
-    if options.random_sample:
+    notes: list[str] = []
+    if options.random_sample and laid.left_out:
+        notes.append(f"{NO_AREAS}: the sample without {', '.join(laid.left_out)} is no random one")
+    elif options.random_sample:
         score = design.scores[HEAD]
-        areas = region_areas(config, cube.ref, out, laid.class_names, score, on_progress=on_progress)
+        try:
+            areas = region_areas(config, cube.ref, out, laid.class_names, score, on_progress=on_progress)
+        except LabelError as error:
+            notes.append(f"{NO_AREAS}: {error}")
     facts = {
         "region": config.name,
         "cube": f"{cube.ref.uri} @ {cube.ref.snapshot}" + ("" if cube.found else ", built by this fit"),
@@ -82,7 +93,8 @@ def fit_region(
         "seed": str(options.seed),
         "software": f"ringmoe-datacube {version('ringmoe-datacube')}",
     }
-    return replace(_report(options, laid, design, note, facts), areas=areas), out
+    report = _report(options, laid, design, note, facts)
+    return replace(report, areas=areas, notes=(*report.notes, *notes)), out
 
 
 def region_features(
@@ -207,6 +219,7 @@ def _part_note(design: Design) -> list[str]:
 
 
 def _plain(column: str) -> str:
-    """A column's name as that of a file and a product."""
+    """A column's name as that of a file and a product, none of the program's own."""
     letters = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in column.lower()).strip("-")
-    return letters if letters[:1].isalpha() else f"own-{letters}".strip("-")
+    letters = letters[:LONGEST_NAME].rstrip("-")
+    return letters if letters[:1].isalpha() and letters not in PRODUCTS else f"own-{letters}".strip("-")

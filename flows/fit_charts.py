@@ -20,7 +20,7 @@ SIDE: Final = 320
 
 MARGIN: Final = 34
 MOST_MARKS: Final = 3000
-"""Samples drawn on the map; of more, every n-th, so that a page stays small."""
+"""Samples drawn on the map; of more, as many at random, so that a page stays small and no pattern is seen in it."""
 
 
 def fold_colour(fold: int) -> str:
@@ -41,12 +41,12 @@ def fold_map(x: Floats, y: Floats, folds: Folds, *, degrees: bool) -> str:
     span = max(float(np.ptp(across)), float(np.ptp(y)), 1e-9)
     scale = (SIDE - 16) / span
     size = float(np.clip(scale * (0.002 if degrees else 10.0), 2.0, 8.0))
-    step = -(-len(x) // MOST_MARKS)
+    drawn = np.sort(np.random.default_rng(0).permutation(len(x))[:MOST_MARKS])
     marks = [
         f'<rect x="{8 + (across[index] - across.min()) * scale - size / 2:.1f}" '
         f'y="{8 + (y.max() - y[index]) * scale - size / 2:.1f}" width="{size:.1f}" height="{size:.1f}" '
         f'fill="{fold_colour(int(folds.fold[index]))}"/>'
-        for index in range(0, len(x), step)
+        for index in drawn.tolist()
     ]
     width, height = (16 + float(np.ptp(axis)) * scale for axis in (across, y))
     return _svg(width, height, f"Map of {folds.num_folds} folds of {folds.kind}", marks)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from flows.fit_charts import fold_colour, fold_map, reliability_chart
+from flows.fit_report import NO_AREAS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,6 +25,7 @@ METHODS: Final = {
     "random_forest": "random forest",
     "majority": "majority class",
 }
+FIGURES: Final = {"overall": "Overall accuracy", "macro_f1": "Macro F1"}
 REASONS: Final = {
     "no_class": "rows without a class",
     "no_geometry": "rows without a geometry",
@@ -99,12 +101,12 @@ def _design(report: FitReport, design: Design) -> str:
         f'<li><i style="background:{fold_colour(fold)}"></i>fold {fold + 1}: {number}</li>'
         for fold, number in enumerate(counts.tolist())
     )
-    said = [verdict(interval, name.replace("_", " ")) for name, interval in design.less_forest.items()]
+    said = [verdict(interval, FIGURES.get(name, name)) for name, interval in design.less_forest.items()]
     said = said or ["No random forest was grown: install the extra `demo` of ringmoe-datacube (scikit-learn)."]
     buffer = f", {design.num_buffered} left out of training within {design.buffer:g} m" if design.buffer else ""
     about = (
         f"{folds.num_folds} folds of {folds.num_blocks} {folds.kind}{buffer}. Intervals are 95 %, by drawing the "
-        "blocks again."
+        f"{folds.kind.split(maxsplit=1)[0]} again."
     )
     rows = [
         (METHODS.get(name, name), _figure(score.overall), _figure(score.macro_f1))
@@ -160,7 +162,10 @@ def _bins(design: Design) -> str:
 
 def _areas(report: FitReport) -> str:
     if not report.areas:
-        told = "Not estimated: it needs a random sample of points over the region, see --random-sample."
+        told = next(
+            (note for note in report.notes if note.startswith(NO_AREAS)),
+            "Not estimated: it needs a random sample of points over the region, see --random-sample.",
+        )
         return "" if report.sample == "points" else f"<section><h2>Area</h2><p>{escape(told)}</p></section>"
     rows = [
         (entry.name, f"{entry.mapped_ha:,.1f}", f"{entry.estimated_ha:,.1f} \u00b1 {entry.half_width_ha:,.1f}")
@@ -179,7 +184,9 @@ def _labels(report: FitReport) -> str:
 
 
 def _facts(report: FitReport) -> str:
-    facts = {f"head: {key}": str(value) for key, value in report.head.items()} | dict(report.facts)
+    facts = {
+        f"head: {key}": f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in report.head.items()
+    } | dict(report.facts)
     rows = "".join(f"<div><dt>{escape(key)}</dt><dd>{escape(value)}</dd></div>" for key, value in facts.items())
     return f"<section><h2>Where it comes from</h2><dl class='provenance'>{rows}</dl></section>"
 

@@ -18,6 +18,7 @@ from pipelines.inference.channels import NORMALISATION_ID
 from pipelines.training.own_labels.chosen import FEWEST_SAMPLES, frequent
 from pipelines.training.own_labels.crossing import Samples
 from pipelines.training.own_labels.design import FOREST, HEAD, Design, evaluate, simple_learners
+from pipelines.training.own_labels.errors import LabelError
 from pipelines.training.own_labels.folds import Folds, grouped_folds, spatial_folds
 from pipelines.training.own_labels.point_table import PointTable, read_points
 from pipelines.training.own_labels.series_learner import (
@@ -35,11 +36,19 @@ from ringmoe_core import nano
 from ringmoe_core.heads import HeadConfig, HeadMetadata, save_heads
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
+    from pipelines.training.own_labels.learner import Learner
     from ringmoe_core.heads.head_config import OptionValue
 
 BLOCK_DEGREES: Final = 0.1
+MOST_SURVEYS: Final = 20
+"""Surveys that are left out one at a time; of more, several together, so that a fit ends."""
+
+SURVEYS: Final = "One survey left out at a time"
+SURVEYS_TOGETHER: Final = "Whole surveys left out"
 METRES_A_DEGREE: Final = 111_195.0
 """Of latitude on a sphere of 6371 km, for blocks and buffers alone."""
 
@@ -118,24 +127,7 @@ def fit_points(options: PointOptions, *, on_progress: OnProgress = ignore_progre
         HEAD: series_learner(points.layout, seed=options.seed, steps=options.steps),
         **{name: statistics_learner(points.layout, one) for name, one in simple_learners(options.seed).items()},
     }
-    designs = []
-    for name, folds in _divisions(points, options).items():
-
-        def tell(method: str, done: int, total: int, name: str = name) -> None:
-            on_progress(f"{name.lower()}, {method}", done, total)
-
-        designs.append(
-            evaluate(
-                points.samples,
-                folds,
-                learners,
-                points.class_names,
-                name=name,
-                buffer=options.buffer_m,
-                seed=options.seed,
-                on_fold=tell,
-            )
-        )
+    designs, notes = _designs(points, options, learners, on_progress)
     out = options.out or Path(f"{options.table.stem}-{column}.safetensors")
     note = _save(points, designs[0], options, column, out)
     report = FitReport(
@@ -147,10 +139,10 @@ def fit_points(options: PointOptions, *, on_progress: OnProgress = ignore_progre
         sample="points",
         skipped=table.skipped,
         left_out=left_out,
-        designs=tuple(designs),
+        designs=designs,
         places=(points.lon, points.lat),
         head=note.to_dict(),
-        notes=() if FOREST in learners else ("no random forest was grown: scikit-learn is not installed",),
+        notes=tuple(notes),
         facts={"seed": str(options.seed), "software": f"ringmoe-datacube {version('ringmoe-datacube')}"},
     )
     return report, out
@@ -172,6 +164,37 @@ def _chosen(table: PointTable, options: PointOptions) -> tuple[_Points, dict[str
     return points, left_out
 
 
+def _designs(
+    points: _Points, options: PointOptions, learners: Mapping[str, Learner], on_progress: OnProgress
+) -> tuple[tuple[Design, ...], list[str]]:
+    """Returns the designs, the spatial one first, and what a reader must know of those that could not be had."""
+    notes = [] if FOREST in learners else ["no random forest was grown: scikit-learn is not installed"]
+    designs: list[Design] = []
+    for name, folds in _divisions(points, options).items():
+
+        def tell(method: str, done: int, total: int, name: str = name) -> None:
+            on_progress(f"{name.lower()}, {method}", done, total)
+
+        try:
+            design = evaluate(
+                points.samples,
+                folds,
+                learners,
+                points.class_names,
+                name=name,
+                buffer=options.buffer_m,
+                seed=options.seed,
+                on_fold=tell,
+            )
+        except LabelError as error:
+            if not designs:
+                raise
+            notes.append(f"surveys could not be left out: {str(error).split(';', maxsplit=1)[0]}")
+        else:
+            designs.append(design)
+    return tuple(designs), notes
+
+
 def _divisions(points: _Points, options: PointOptions) -> dict[str, Folds]:
     side = BLOCK_DEGREES if options.block_km is None else options.block_km * METRES_A_KM / METRES_A_DEGREE
     _, unit = np.unique(np.stack([points.lon, points.lat], axis=1), axis=0, return_inverse=True)
@@ -190,8 +213,9 @@ def _divisions(points: _Points, options: PointOptions) -> dict[str, Folds]:
     if points.survey is not None:
         names, group = np.unique(points.survey, return_inverse=True)
         if names.size > 1:
-            divisions["One survey left out at a time"] = grouped_folds(
-                group, points.label, num_folds=names.size, seed=options.seed, kind="surveys"
+            title = SURVEYS if names.size <= MOST_SURVEYS else SURVEYS_TOGETHER
+            divisions[title] = grouped_folds(
+                group, points.label, num_folds=min(names.size, MOST_SURVEYS), seed=options.seed, kind="surveys"
             )
     return divisions
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pipelines.training.own_labels.design import Design
 
     Floats = npt.NDArray[np.float64]
+
+
+NO_AREAS: Final = "areas were not estimated"
+"""How a note begins that says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

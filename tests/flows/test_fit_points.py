@@ -1,6 +1,7 @@
 """`ringmoe fit --table`: one command, one report, on made-up tables and on WorldCereal's points."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,9 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 from flows.errors import ConfigError
-from flows.fit_points import PointOptions, fit_points
+from flows.fit_points import SURVEYS, PointOptions, _chosen, _divisions, fit_points
 from pipelines.inference.channels import MODALITY_BANDS
+from pipelines.training.own_labels.point_table import read_points
 from ringmoe_core.heads import load_heads
 
 
@@ -33,6 +35,13 @@ def table(tmp_path):
     frame.loc[5, "crop"] = None
     frame.to_parquet(tmp_path / "points.parquet")
     return tmp_path / "points.parquet"
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    """Short trainings and a forest of few trees: that a fit is whole is tested here, not how good it can be."""
+    monkeypatch.setattr("pipelines.training.own_labels.learner.NUM_TREES", 15)
+    monkeypatch.setattr("flows.fit_points.PointOptions", partial(PointOptions, steps=60))
 
 
 def ringmoe(*arguments):
@@ -89,10 +98,31 @@ def test_wrong_columns_and_too_few_labels_exit_2(table):
         PointOptions(table=table, buffer_m=-1.0)
 
 
+@pytest.mark.parametrize(("num_surveys", "num_folds"), [(12, 12), (24, 20)])
+def test_many_surveys_are_left_out_together(table, num_surveys, num_folds):
+    frame = pd.read_parquet(table)
+    frame["ref_id"] = [f"s{index % num_surveys}" for index in range(len(frame))]
+    frame.to_parquet(table)
+    points = _chosen(read_points(table, "crop")[0], PointOptions(table=table))[0]
+    name, folds = list(_divisions(points, PointOptions(table=table)).items())[1]
+    assert (folds.num_folds, folds.num_blocks) == (num_folds, num_surveys)
+    assert (name == SURVEYS) == (num_surveys == num_folds)
+
+
+def test_surveys_of_one_class_each_do_not_end_a_fit(table, tmp_path):
+    frame = pd.read_parquet(table)
+    frame["ref_id"] = frame["crop"].fillna("early")
+    frame.to_parquet(table)
+    out = tmp_path / "crop.safetensors"
+    report, _ = fit_points(PointOptions(table=table, column="crop", folds=2, steps=2, out=out))
+    assert [design.name for design in report.designs] == ["Spatial folds"]
+    assert [line for line in report.warnings if line.startswith("surveys could not be left out: each fold needs two")]
+
+
 @pytest.mark.slow
 def test_worldcereal_as_a_new_user_would(shared_data, tmp_path):
     table = shared_data / "points" / "worldcereal_public_extractions.parquet"
-    report, head = fit_points(PointOptions(table=table, out=tmp_path / "crop.safetensors"))
+    report, head = fit_points(PointOptions(table=table, out=tmp_path / "crop.safetensors", steps=100))
     blocks = report.designs[0]
     value = {name: score.overall.value for name, score in blocks.scores.items()}
     counts = np.array(report.counts)

@@ -1,6 +1,7 @@
 """Labels over a simulated region: fitted, published, and right where no label was."""
 
 import json
+from dataclasses import replace
 
 import geopandas
 import numpy as np
@@ -169,6 +170,11 @@ def test_areas_are_estimated_from_a_random_sample_of_points(fitted, truth):
         true_ha = 0.01 * (truth.astype(str) == entry.name).sum()
         assert abs(entry.estimated_ha - true_ha) < 2 * entry.half_width_ha
     assert "Olofsson" in render(report)
+    few = [name for name, count in zip(report.class_names, report.counts, strict=True) if count == min(report.counts)]
+    scarce = replace(options, min_samples=min(report.counts) + 1, folds=3)
+    again, _ = fit_region(parse_region(json.dumps(values), folder=folder), scarce)
+    assert not again.areas
+    assert f"areas were not estimated: the sample without {few[0]}" in render(again).split("<h2>Area</h2>")[1]
     wrong = FitOptions(labels=folder / "labels.gpkg", column="crop", random_sample=True)
     with pytest.raises(LabelError, match=r"a random sample is points.*got \['Polygon'\]"):
         fit_region(parse_region(json.dumps(values), folder=folder), wrong)
@@ -209,7 +215,16 @@ def test_heads_stand_against_the_regions_folder(document, catalog, tmp_path, wri
 
 
 @pytest.mark.parametrize(
-    ("column", "name"), [("Crop type", "crop-type"), ("2021_crop", "own-2021-crop"), ("Ä", "own"), ("a-", "a")]
+    ("column", "name"),
+    [
+        ("Crop type", "crop-type"),
+        ("2021_crop", "own-2021-crop"),
+        ("Ä", "own"),
+        ("a-", "a"),
+        ("Land Cover", "own-land-cover"),
+        ("change", "own-change"),
+        ("long " * 12, "long-" * 7 + "l"),
+    ],
 )
 def test_columns_become_names_that_a_region_takes(column, name):
     assert _plain(column) == name
