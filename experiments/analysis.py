@@ -22,6 +22,9 @@ ALPHA = 0.05
 POWER = 0.80
 DRAWS = 4000
 FEW_SEEDS = 2
+LEAST_P = 0.001
+"""Smaller ones are told as such: a t test over a handful of seeds knows no more digits."""
+
 STEPS = 20_000
 
 
@@ -49,17 +52,32 @@ class Difference:
 
 
 def paired(rows: Sequence[Row], contrast: Contrast) -> NDArray[np.float64]:
-    """Returns differences (seed, scene), conditions averaged, over the seeds and scenes that both arms have.
+    """Returns differences (seed, scene), over the seeds and scenes that both arms have.
+
+    Arms are compared condition by condition and the differences averaged: a condition under which one arm has no
+    measure of a scene counts for neither.
 
     Raises:
         ValueError: There are none.
     """
     tables = [_table(rows, name, contrast.conditions) for name in (contrast.arm, contrast.against)]
-    seeds = sorted({key[0] for key in tables[0]} & {key[0] for key in tables[1]})
-    scenes = sorted(set.intersection(*[{key[1] for key in t if key[0] == s} for t in tables for s in seeds] or [set()]))
+    found: dict[tuple[int, int], list[float]] = {}
+    for key in sorted(set(tables[0]) & set(tables[1])):
+        found.setdefault(key[:2], []).append(tables[0][key] - tables[1][key])
+    seeds = sorted({seed for seed, _ in found})
+    scenes = sorted(set.intersection(*[{scene for own, scene in found if own == seed} for seed in seeds] or [set()]))
     if not scenes:
         raise ValueError(f"{contrast.arm!r} and {contrast.against!r} share no seed and scene; run both arms")
-    return np.array([[tables[0][s, c] - tables[1][s, c] for c in scenes] for s in seeds])
+    return np.array([[float(np.mean(found[seed, scene])) for scene in scenes] for seed in seeds])
+
+
+def shared(rows: Sequence[Row], contrast: Contrast) -> bool:
+    """Returns whether both arms of a contrast have a seed and scene in common, as in a run that has come far enough."""
+    try:
+        paired(rows, contrast)
+    except ValueError:
+        return False
+    return True
 
 
 def difference(rows: Sequence[Row], contrast: Contrast, *, seed: int = 0) -> Difference:
@@ -132,19 +150,21 @@ def wording(claim: Claim, found: Difference, corrected: float) -> str:
     if corrected < ALPHA:
         pair = (found.contrast.arm, found.contrast.against)
         better, worse = pair if found.mean > 0 else pair[::-1]
+        stated = f"p = {corrected:.3f}" if corrected >= LEAST_P else f"p < {LEAST_P}"
         return (
             f"{better} is better than {worse} by {abs(found.mean):.4f} {claim.metric} "
-            f"(95 % interval of the difference {found.low:+.4f} to {found.high:+.4f}, p = {corrected:.3f} after Holm)."
+            f"(95 % interval of the difference {found.low:+.4f} to {found.high:+.4f}, {stated} after Holm)."
         )
     return claim.wording_null.format(smallest=f"{found.smallest:.4f} {claim.metric}")
 
 
-def _table(rows: Sequence[Row], arm: str, conditions: tuple[str, ...]) -> dict[tuple[int, int], float]:
-    values: dict[tuple[int, int], list[float]] = {}
-    for row in rows:
-        if row.arm == arm and (not conditions or row.condition in conditions) and not math.isnan(row.value):
-            values.setdefault((row.seed, row.scene), []).append(row.value)
-    return {key: float(np.mean(given)) for key, given in values.items()}
+def _table(rows: Sequence[Row], arm: str, conditions: tuple[str, ...]) -> dict[tuple[int, int, str], float]:
+    """The measures of an arm by seed, scene and condition."""
+    return {
+        (row.seed, row.scene, row.condition): row.value
+        for row in rows
+        if row.arm == arm and (not conditions or row.condition in conditions) and not math.isnan(row.value)
+    }
 
 
 def _p_value(by_seed: NDArray[np.float64]) -> float:

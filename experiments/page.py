@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.analysis import difference, holm, wording
+from experiments.analysis import difference, holm, shared, wording
 from experiments.imported import pruning_rows
 from experiments.picture import draw_claim
 from experiments.registry import CLAIMS
@@ -40,17 +40,22 @@ def all_rows(folder: Path) -> dict[str, list[Row]]:
 
 def block(rows: Mapping[str, Sequence[Row]], claims: Sequence[Claim] = CLAIMS) -> str:
     """Returns the generated part of the page as Markdown."""
-    asked = [claim for claim in claims if rows.get(claim.name)]
-    primary = {claim.name: difference(rows[claim.name], claim.primary) for claim in asked}
-    corrected = holm({name: found.p for name, found in primary.items()})
+    begun = [claim for claim in claims if shared(rows.get(claim.name, ()), claim.primary)]
+    primary = {claim.name: difference(rows[claim.name], claim.primary) for claim in begun}
+    asked = [claim for claim in begun if primary[claim.name].num_seeds >= claim.seeds]
+    corrected = holm({claim.name: primary[claim.name].p for claim in asked})
     parts = [f"{len(asked)} of {len(claims)} claims have been run. Holm's correction is over those.", ""]
     for claim in claims:
         parts += [f"### {claim.name}", "", claim.question, ""]
         if claim.name not in primary:
             parts += [f"Not run yet: {_size(claim)}.", ""]
             continue
-        parts += [f"**{wording(claim, primary[claim.name], corrected[claim.name])}**", ""]
-        parts += _told(claim, rows[claim.name], primary[claim.name])
+        found = primary[claim.name]
+        said = f"Under way, {found.num_seeds} of {claim.seeds} seeds: nothing is said before the last."
+        if claim in asked:
+            said = wording(claim, found, corrected[claim.name])
+        parts += [f"**{said}**", ""]
+        parts += _told(claim, rows[claim.name], found)
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -70,7 +75,7 @@ def _told(claim: Claim, rows: Sequence[Row], primary: Difference) -> list[str]:
         f"| difference, {claim.metric} | mean | 95 % interval | seeds x scenes |",
         "| --- | --- | --- | --- |",
     ]
-    for found in (primary, *(difference(rows, contrast) for contrast in claim.others)):
+    for found in (primary, *(difference(rows, other) for other in claim.others if shared(rows, other))):
         of = f" ({', '.join(found.contrast.conditions)})" if found.contrast.conditions else ""
         lines.append(
             f"| {found.contrast.arm} less {found.contrast.against}{of} | {found.mean:+.4f} | "

@@ -85,6 +85,34 @@ def test_conditions_can_be_chosen():
     assert difference(rows, PAIR).mean == pytest.approx(0.06)
 
 
+def test_a_condition_that_one_arm_lacks_counts_for_neither():
+    """`dense` sees nothing under `b`, where all do worse: its mean must not be held against another's of both."""
+    rows = rows_of(0.02, condition="a", seeds=3, spread=0)
+    for row in rows_of(0.02, condition="b", seeds=3, spread=0):
+        rows.append(dataclasses.replace(row, value=float("nan") if row.arm == "dense" else row.value - 0.4))
+    assert difference(rows, PAIR).mean == pytest.approx(0.02)
+
+
+def test_a_run_that_has_not_come_far_enough_does_not_stop_the_page():
+    half = [row for row in rows_of(0.05) if row.arm == "sparse"]
+    assert "### sparse-flops" in block({"sparse-flops": half})
+    assert "0 of 7 claims have been run" in block({"sparse-flops": half})
+
+
+def test_nothing_is_said_before_the_last_seed():
+    text = block({"sparse-flops": rows_of(0.05, seeds=4)})
+    assert "**Under way, 4 of 5 seeds: nothing is said before the last.**" in text
+    assert "0 of 7 claims have been run" in text
+    assert "is better than" not in text
+    assert "4 x 20" in text
+
+
+def test_tiny_p_values_are_told_as_such():
+    found = difference(rows_of(0.05), PAIR)
+    assert "p < 0.001 after Holm" in wording(claim("sparse-flops"), found, 0.0002)
+    assert "p = 0.012 after Holm" in wording(claim("sparse-flops"), found, 0.012)
+
+
 def test_holm_by_hand():
     told = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": float("nan")})
     assert told["a"] == pytest.approx(0.03)
