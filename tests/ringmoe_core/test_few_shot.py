@@ -107,11 +107,8 @@ def test_episode_accuracy_equals_a_slow_loop(clouds, classifier):
 
 def test_interval_covers_the_long_run_mean_about_as_often_as_it_says():
     generator = np.random.default_rng(0)
-    covered = [
-        abs(EpisodeScores(values=generator.binomial(75, 0.7, 100) / 75).mean - 0.7)
-        <= EpisodeScores(values=one).half_width
-        for one in (generator.binomial(75, 0.7, 100) / 75 for _ in range(1000))
-    ]
+    drawn = (EpisodeScores(values=generator.binomial(75, 0.7, 100) / 75).interval for _ in range(1000))
+    covered = [low <= 0.7 <= high for low, high in drawn]
     assert 0.92 < np.mean(covered) < 0.98
     values = np.array([0.5, 0.7, 0.9])
     assert EpisodeScores(values=values).half_width == pytest.approx(1.959964 * 0.2 / math.sqrt(3))

@@ -47,7 +47,9 @@ def built(config):
 
 @pytest.fixture
 def task(built):
-    return copy.deepcopy(built)
+    yield built
+    built.zero_grad()
+    built.requires_grad_()
 
 
 @pytest.fixture
@@ -116,7 +118,8 @@ def test_gradient_reaches_the_backbone_when_asked(task, make_series, name):
             break
 
 
-def test_frozen_backbone_keeps_no_graph_and_adapters_bring_it_back(task, series):
+def test_frozen_backbone_keeps_no_graph_and_adapters_bring_it_back(built, series):
+    task = copy.deepcopy(built)
     freeze(task.model)
     assert not task.pyramid(series).levels[1].requires_grad
     add_lora(task.model)
