@@ -10,6 +10,7 @@ import colorsys
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import Final
 
 
@@ -85,7 +86,8 @@ def own_legend(titles: Sequence[str]) -> tuple[LegendClass, ...]:
     entries = []
     for index, title in enumerate(titles):
         plain = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_") or "class"
-        name = plain if plain not in taken else f"{plain}_{index + 1}"
+        names = chain([plain], (f"{plain}_{number}" for number in count(index + 1)))
+        name = next(entry for entry in names if entry not in taken)
         taken.add(name)
         rgb = colorsys.hsv_to_rgb(index * GOLDEN_TURN % 1, 0.75 - 0.2 * (index % 2), 0.9 - 0.2 * (index % 3) / 2)
         color = "".join(f"{round(255 * part):02x}" for part in rgb)

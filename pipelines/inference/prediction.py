@@ -262,10 +262,12 @@ def plan_job(
 
 
 def prediction_key(ref: CubeRef, trained: TrainedModel, options: InferenceOptions, tasks: tuple[Task, ...]) -> str:
-    """Returns the SHA-256 over all that the stored arrays depend on."""
+    """Returns the SHA-256 over all that the stored arrays depend on, and the threshold that is stored with them."""
     parts = {
         "cube": ref.snapshot,
         "model": trained.sha256,
+        "trained_modalities": list(trained.trained_modalities),
+        "change_threshold": trained.change_threshold,
         "temperatures": [trained.land_cover_temperature, trained.change_temperature],
         "novelty": trained.novelty_sha256,
         "own": [[head.name, head.sha256] for head in trained.own],

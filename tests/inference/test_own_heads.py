@@ -12,7 +12,7 @@ from pipelines.inference.channels import NORMALISATION_ID
 from pipelines.inference.own import OwnHead, load_own_heads
 from pipelines.inference.own_features import features_at
 from pipelines.inference.pixel_statistics import NUM_STATISTICS, QUANTILES, series_statistics, statistic_names
-from pipelines.inference.prediction import plan_job, predict_with
+from pipelines.inference.prediction import plan_job, predict_with, prediction_key
 from pipelines.legend import own_legend
 from pipelines.product import own_classes
 from pipelines.training.own_labels.calibration import blend
@@ -159,8 +159,30 @@ def test_legends_differ_in_name_and_colour():
     legend = own_legend([f"class {index}" for index in range(30)] + ["Ä", "é", "No data"])
     assert len({entry.name for entry in legend}) == len({entry.color for entry in legend}) == 33
     assert [entry.code for entry in legend] == list(range(1, 34))
+    assert [entry.name for entry in own_legend(["A 3", "a!", "a?"])] == ["a_3", "a", "a_4"]
     with pytest.raises(ValueError, match="1 to 254 classes, got 255"):
         own_legend(["x"] * 255)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sha256": "other"},
+        {"land_cover_temperature": 1.5},
+        {"change_temperature": 1.5},
+        {"change_threshold": 0.3},
+        {"trained_modalities": ("ms",)},
+        {"novelty_sha256": "n"},
+        {"own": ()},
+        {"own": (made_head(1),)},
+        {"own": (made_head(name="soil"),)},
+    ],
+)
+def test_a_prediction_is_found_again_only_where_nothing_differs(change):
+    trained, ref = dataclasses.replace(small_model(), own=(made_head(),)), made_up_source().ref
+    key = prediction_key(ref, trained, OPTIONS, ("change",))
+    assert key == prediction_key(ref, dataclasses.replace(trained, provenance="told anew"), OPTIONS, ("change",))
+    assert key != prediction_key(ref, dataclasses.replace(trained, **change), OPTIONS, ("change",))
 
 
 @pytest.fixture(scope="module")
