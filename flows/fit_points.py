@@ -97,8 +97,12 @@ class _Points:
 
     @property
     def samples(self) -> Samples:
-        """With places in metres, good enough for a buffer."""
-        across = METRES_A_DEGREE * np.cos(np.radians(self.lat.mean()))
+        """With places in metres as a buffer needs them: none are told farther apart than they are.
+
+        Longitudes are as long as at the latitude farthest from the equator, so that a wide table keeps more apart, not
+        less.
+        """
+        across = METRES_A_DEGREE * np.cos(np.radians(np.abs(self.lat).max()))
         return Samples(
             views=single_views(self.rows),
             label=self.label,

@@ -98,6 +98,17 @@ def test_wrong_columns_and_too_few_labels_exit_2(table):
         PointOptions(table=table, buffer_m=-1.0)
 
 
+def test_a_buffer_holds_at_every_latitude(table):
+    frame = pd.read_parquet(table)
+    frame["lat"] = np.where(np.arange(len(frame)) % 2 == 0, 60.0, 1.0)
+    frame["lon"] = 10 + 0.01 * (np.arange(len(frame)) // 2)
+    frame.to_parquet(table)
+    samples = _chosen(read_points(table, "crop")[0], PointOptions(table=table))[0].samples
+    north = samples.y > samples.y.mean()
+    true_m = 6_371_000 * np.radians(0.01) * np.cos(np.radians(60.0))
+    assert np.diff(np.sort(samples.x[north])).min() <= true_m * 1.001
+
+
 @pytest.mark.parametrize(("num_surveys", "num_folds"), [(12, 12), (24, 20)])
 def test_many_surveys_are_left_out_together(table, num_surveys, num_folds):
     frame = pd.read_parquet(table)
