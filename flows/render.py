@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipelines.training.places import Place
     from pipelines.training.places.place_file import PlaceEntry
 
-RENDERER: Final = 1
+RENDERER: Final = 2
 """Raised when a simulator or the form of places changes what the same numbers give; older places are rendered anew."""
 
 OBJECT_CLASSES: Final = ("ship", "vehicle", "building", "aircraft")
@@ -30,7 +30,7 @@ BLOCKS_APART: Final = 2
 """Simulated places lie on blocks that do not touch: their grounds have nothing in common."""
 
 LEAST_VISIBLE: Final = 0.3
-"""Objects of which less is seen, below trees or bridges, are not asked for."""
+"""Objects of which less is seen, below trees or bridges or beyond an edge, are not asked for."""
 
 _SAVE_EVERY: Final = 16
 """Places after which the index is written, so that a run that is stopped keeps them."""
@@ -195,6 +195,11 @@ def _optical(frames: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_], seco
     return _images(channels.pixels, day=np.full(len(frames), 0.5), age=years.max() - years, valid=channels.valid)
 
 
+def is_seen(entry: Any) -> bool:
+    """Returns whether enough of a planted object is seen for it to be found."""
+    return bool(entry.visible >= LEAST_VISIBLE)
+
+
 def box_rows(objects: Sequence[Any]) -> npt.NDArray[np.float32]:
     """Returns boxes (n, 6), as places have them, of planted objects."""
     rows = [
@@ -206,13 +211,13 @@ def box_rows(objects: Sequence[Any]) -> npt.NDArray[np.float32]:
 def _vhr(spec: PlaceSpec) -> Place:
     from pipelines.legend import LAND_COVER_CODES
     from pipelines.simulate.vhr import SCENE_CLASSES, VhrSpec, simulate_vhr
-    from pipelines.training.scene_arrays import class_indices
+    from pipelines.training.scene_arrays import IGNORE, class_indices
 
     scene = simulate_vhr(VhrSpec(seed=spec.seed, size=spec.size))
     targets = {
         "height_m": np.where(scene.valid, scene.height_m, np.float32(np.nan)).astype(np.float32),
-        "land_cover": class_indices(scene.land_cover, LAND_COVER_CODES),
-        "boxes": box_rows([one for one in scene.objects if one.visible >= LEAST_VISIBLE]),
+        "land_cover": np.where(scene.valid, class_indices(scene.land_cover, LAND_COVER_CODES), np.uint8(IGNORE)),
+        "boxes": box_rows([one for one in scene.objects if is_seen(one)]),
         "scene_class": np.array([SCENE_CLASSES.index(scene.scene_class)], np.int16),
     }
     images = _optical(scene.reflectance[None], scene.valid[None], np.zeros(1))
@@ -227,6 +232,7 @@ def _video(spec: PlaceSpec) -> Place:
         (int(frame), int(track.id), one)
         for track in scene.tracks
         for frame, one in zip(track.frames, track.objects, strict=True)
+        if is_seen(one)
     ]
     frames = np.asarray(scene.frames)
     seconds = scene.spec.frame_interval_s * np.arange(len(frames), dtype=np.float64)
