@@ -28,9 +28,9 @@ from scipy.ndimage import uniform_filter
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
-from torch import nn
 from torch.nn import functional
 
+from benchmarks.unet import UNet
 from flows.weights import weights_path
 from pipelines.inference.channels import day_fraction, sar_channels
 from ringmoe_core import Series, load_checkpoint
@@ -166,32 +166,6 @@ def fit_linear(train, values, seed):
     return lambda chip: (score(chip) >= cut).reshape(chip.water.shape)
 
 
-class UNet(nn.Module):
-    def __init__(self, width=12):
-        super().__init__()
-        sides = [width, 2 * width, 4 * width]
-        self.down = nn.ModuleList(_block(i, o) for i, o in zip([2, *sides[:-1]], sides, strict=True))
-        self.up = nn.ModuleList(_block(i + o, o) for i, o in ((sides[2], sides[1]), (sides[1], sides[0])))
-        self.out = nn.Conv2d(width, 1, 1)
-
-    def forward(self, x):
-        kept = []
-        for index, block in enumerate(self.down):
-            x = block(functional.max_pool2d(x, 2) if index else x)
-            kept.append(x)
-        for block, skip in zip(self.up, kept[-2::-1], strict=True):
-            wide = functional.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
-            x = block(torch.cat([wide, skip], 1))
-        return self.out(x)[:, 0]
-
-
-def _block(given, wanted):
-    layers = []
-    for channels in (given, wanted):
-        layers += [nn.Conv2d(channels, wanted, 3, padding=1, bias=False), nn.BatchNorm2d(wanted), nn.ReLU()]
-    return nn.Sequential(*layers)
-
-
 def fit_unet(train, _values, seed, steps=200, batch=8, side=96):
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
@@ -208,7 +182,7 @@ def fit_unet(train, _values, seed, steps=200, batch=8, side=96):
             planes = [images[chip.name][:, at[0], at[1]], chip.water[at][None], chip.counts[at][None]]
             parts.append([np.rot90(p, turns, (1, 2)).copy() for p in planes])
         x, water, counts = (torch.from_numpy(np.stack(p)).float() for p in zip(*parts, strict=True))
-        loss = functional.binary_cross_entropy_with_logits(model(x), water[:, 0], weight=counts[:, 0])
+        loss = functional.binary_cross_entropy_with_logits(model(x)[:, 0], water[:, 0], weight=counts[:, 0])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -216,7 +190,7 @@ def fit_unet(train, _values, seed, steps=200, batch=8, side=96):
 
     def said(chip):
         with torch.inference_mode():
-            return (model(torch.from_numpy(_image(chip))[None])[0] > 0).numpy()
+            return (model(torch.from_numpy(_image(chip))[None])[0, 0] > 0).numpy()
 
     return said
 
