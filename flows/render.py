@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from pipelines.training.places import Place
     from pipelines.training.places.place_file import PlaceEntry
 
-RENDERER: Final = 2
+RENDERER: Final = 3
 """Raised when a simulator or the form of places changes what the same numbers give; older places are rendered anew."""
 
 OBJECT_CLASSES: Final = ("ship", "vehicle", "building", "aircraft")
 """What boxes' classes number."""
 
 BLOCKS_APART: Final = 2
-"""Simulated places lie on blocks that do not touch: their grounds have nothing in common."""
+"""Simulated places of different ground lie on blocks that do not touch."""
+
+GROUND_OF: Final[Mapping[Kind, int]] = {"series": 0, "slc": 0, "vhr": 1, "video": 1}
+"""Kinds of one number show the same land where seeds are equal: they are trained on or held out together."""
 
 LEAST_VISIBLE: Final = 0.3
 """Objects of which less is seen, below trees or bridges or beyond an edge, are not asked for."""
@@ -132,9 +135,9 @@ def render_place(spec: PlaceSpec) -> Place:
 
 
 def _place(spec: PlaceSpec, **parts: Any) -> Place:
-    from pipelines.training.places import KINDS, Place
+    from pipelines.training.places import Place
 
-    block = (BLOCKS_APART * spec.seed, BLOCKS_APART * KINDS.index(spec.kind))
+    block = (BLOCKS_APART * spec.seed, BLOCKS_APART * GROUND_OF[spec.kind])
     return Place(id=spec.id, kind=spec.kind, seed=spec.seed, block=block, **parts)
 
 

@@ -37,3 +37,12 @@ def test_land_beyond_the_swath_does_not_count():
     assert (land_cover[valid] < len(LAND_COVER_CODES)).all()
     assert np.isnan(place.targets["height_m"][~valid]).all()
     assert not place.series["optical"].valid[0][~valid].any()
+
+
+def test_sensors_that_see_one_land_are_held_out_together():
+    radar, series = (render_place(PlaceSpec(kind=kind, seed=1003, size=64, dates=4)) for kind in ("slc", "series"))
+    same = radar.targets["land_cover"] == series.targets["land_cover"]
+    assert same.mean() > 0.9  # what differs has changed on the way
+    assert radar.block == series.block
+    aerial = render_place(PlaceSpec(kind="vhr", seed=1003, size=64, dates=1))
+    assert aerial.block != series.block
