@@ -42,7 +42,8 @@ def test_land_beyond_the_swath_does_not_count():
 def test_sensors_that_see_one_land_are_held_out_together():
     radar, series = (render_place(PlaceSpec(kind=kind, seed=1003, size=64, dates=4)) for kind in ("slc", "series"))
     same = radar.targets["land_cover"] == series.targets["land_cover"]
-    assert same.mean() > 0.9  # what differs has changed on the way
+    assert (same | (series.targets["change"] > 0)).all()
+    assert same.mean() > 0.5
     assert radar.block == series.block
     aerial = render_place(PlaceSpec(kind="vhr", seed=1003, size=64, dates=1))
     assert aerial.block != series.block
