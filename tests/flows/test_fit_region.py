@@ -160,6 +160,8 @@ def test_areas_are_estimated_from_a_random_sample_of_points(fitted, truth):
         labels=folder / "points.gpkg",
         column="crop",
         block_km=0.08,
+        folds=3,
+        features="statistics",
         min_samples=15,
         random_sample=True,
         out=folder / "sample.safetensors",
@@ -171,7 +173,7 @@ def test_areas_are_estimated_from_a_random_sample_of_points(fitted, truth):
         assert abs(entry.estimated_ha - true_ha) < 2 * entry.half_width_ha
     assert "Olofsson" in render(report)
     few = [name for name, count in zip(report.class_names, report.counts, strict=True) if count == min(report.counts)]
-    scarce = replace(options, min_samples=min(report.counts) + 1, folds=3)
+    scarce = replace(options, min_samples=min(report.counts) + 1)
     again, _ = fit_region(parse_region(json.dumps(values), folder=folder), scarce)
     assert not again.areas
     assert f"areas were not estimated: the sample without {few[0]}" in render(again).split("<h2>Area</h2>")[1]

@@ -23,7 +23,7 @@ from pipelines.training.calibration.scene_logits import scene_logits
 from pipelines.training.evaluate import answer
 from ringmoe_core import CheckpointMetadata, RingMoE, RingMoEConfig, load_checkpoint, save_checkpoint
 
-CONFIG = NoveltyConfig(draws=10)
+CONFIG = NoveltyConfig(draws=7)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def model():
 @pytest.fixture(scope="module")
 def novelty(model):
     return fit_novelty(
-        model, "random 3", [scene(s, size=64) for s in range(10)], [scene(s, size=64) for s in range(50, 62)], CONFIG
+        model, "random 3", [scene(s, size=64) for s in range(8)], [scene(s, size=64) for s in range(50, 60)], CONFIG
     )
 
 
@@ -59,7 +59,7 @@ def test_held_out_regions_are_flagged_at_about_the_rate_asked_for(model, novelty
 @pytest.mark.parametrize("gain", [2.0, 3.0])
 def test_a_radar_of_another_scale_is_flagged(model, novelty, gain):
     """A wrong unit multiplies decibels; these are noise about 0, so only their spread tells."""
-    entries = [e for e in show(model, [scene(90), scene(91)], CONFIG, seed=5) if "sar_l2" in e.series]
+    entries = [e for e in show(model, [scene(90, size=64), scene(91, size=64)], CONFIG, seed=5) if "sar_l2" in e.series]
 
     def scaled(name, part):
         pixels = part.pixels_BTCHW * gain if name == "sar_l2" else part.pixels_BTCHW
@@ -70,7 +70,7 @@ def test_a_radar_of_another_scale_is_flagged(model, novelty, gain):
 
 
 def test_snow_is_flagged(model, novelty):
-    entries = [e for e in show(model, [scene(90), scene(91)], CONFIG, seed=5) if "ms" in e.series]
+    entries = [e for e in show(model, [scene(90, size=64), scene(91, size=64)], CONFIG, seed=5) if "ms" in e.series]
     bright = torch.tensor([15.0] * 8 + [-1.0, -0.5])[:, None, None]
 
     def snowy(name, part):

@@ -44,8 +44,8 @@ def test_confidence_is_frequency(loaded, unseen):
 
 
 def test_radar_in_amplitude_is_flagged_and_what_is_usual_is_not(loaded, unseen):
-    config = NoveltyConfig(draws=4)
-    novelty = fit_novelty(loaded.model, loaded.sha256, regions(STATISTICS_SEED, 4), regions(FIT_SEED, 3), config)
+    config = NoveltyConfig(draws=3)
+    novelty = fit_novelty(loaded.model, loaded.sha256, regions(STATISTICS_SEED, 3), regions(FIT_SEED, 2), config)
     shown = list(show(loaded.model, unseen, config, seed=7))
     half = []
     for entry in shown:
