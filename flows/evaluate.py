@@ -270,8 +270,19 @@ def _open(run: EvaluateRun, split: str) -> Benchmark:
     if unknown:
         allowed = sorted(set(known) - {"self", "root", "split", "options"})
         raise ConfigError(f"options of {run.benchmark} are {allowed}, got {unknown}")
-    whole = open_benchmark(run.benchmark, run.data, split, **run.options)
+    options = {name: _fitting(name, value, known[name].default) for name, value in run.options.items()}
+    whole = open_benchmark(run.benchmark, run.data, split, **options)
     return whole if run.limit is None else cast("Benchmark", FirstSamples(whole, run.limit))
+
+
+def _fitting(name: str, value: object, default: object) -> object:
+    """The value of an option, if it is of the kind of what it stands for."""
+    if isinstance(default, tuple) and isinstance(value, list):
+        return tuple(value)
+    kinds: tuple[type, ...] = (int, float) if type(default) is float else (type(default),)
+    if default is not None and (not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool)):
+        raise ConfigError(f"--option {name} must be of the kind of {default!r}, its default, got {value!r}")
+    return value
 
 
 def _split(asked: str | None, known: tuple[str, ...], info: BenchmarkInfo, option: str, *, apart_from: str = "") -> str:

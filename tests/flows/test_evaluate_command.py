@@ -345,6 +345,11 @@ def test_where_no_sample_can_be_used_it_says_so(invoke, small, tmp_path):
         (("--benchmark", "dior", "--data", "DIOR", "--weights", "nano", "--shots", "0"), "--shots must be positive"),
         (("--benchmark", "dior", "--data", "DIOR", "--weights", "nano", "--option", "a=1"), "options of dior are []"),
         (("--benchmark", "dior", "--data", "DIOR", "--weights", "nano", "--option", "a"), "must be KEY=VALUE"),
+        (("--benchmark", "uc-merced", "--data", "x", "--weights", "nano", "--option", "seed=x"), "of the kind of 0"),
+        (
+            ("--benchmark", "uc-merced", "--data", "x", "--weights", "nano", "--option", "train_fraction=true"),
+            "of the kind of 0.1",
+        ),
         (("--benchmark", "dior", "--data", "DIOR", "--predictions", "none.json"), "must be readable"),
         (("--benchmark", "dior", "--data", "DIOR", "--predictions", "none.json", "--shots", "1"), "nothing learns"),
         (("--benchmark", "dior", "--data", "DIOR", "--weights", "nano", "--adapt", "some"), "--adapt must be one of"),
