@@ -146,10 +146,10 @@ DAMAGED = {
     "not XML": ("<annotation>", "must be plain XML"),
     "entities": (
         '<!DOCTYPE a [<!ENTITY b "c">]><annotation>&b;</annotation>',
-        "a document type is declared",
+        "has no document type",
     ),
-    "outside": ('<!DOCTYPE a SYSTEM "file:///etc/passwd"><annotation/>', "a document type is declared"),
-    "deep": ("<a>" * 50 + "</a>" * 50, "may nest"),
+    "outside": ('<!DOCTYPE a SYSTEM "file:///etc/passwd"><annotation/>', "has no document type"),
+    "deep": ("<a>" * 101 + "</a>" * 101, "nests at most 100 elements"),
 }
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Final
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
 
 from pipelines.training.benchmarks.errors import SampleError
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from xml.etree.ElementTree import Element
 
 MAX_BYTES: Final = 1 << 24
 """16 MiB; the largest annotation of the listed sets has some 100 kB."""
 
-MAX_DEPTH: Final = 16
 AGAIN: Final = "get the set's annotations again"
 
 
@@ -35,46 +33,12 @@ def read_xml(path: Path) -> Element:
         raise SampleError(
             path, f"must have at most {MAX_BYTES} bytes, got {len(content)}", "check that it is the set's"
         )
+    from pipelines.cube.annotation_file import parse_xml  # rasterio comes with it: not for a list of names
+
     try:
-        return parse_xml(content)
-    except (ValueError, expat.ExpatError) as error:
+        return parse_xml(iter([content]))
+    except ValueError as error:
         raise SampleError(path, f"must be plain XML ({error})", AGAIN) from error
-
-
-def parse_xml(content: bytes) -> Element:
-    """The root element.
-
-    Raises:
-        ValueError: A document type is declared, or elements are nested more than MAX_DEPTH deep.
-        expat.ExpatError: It is not XML.
-    """
-    builder = TreeBuilder()
-    parser = expat.ParserCreate()
-    depth = 0
-
-    def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > MAX_DEPTH:
-            raise ValueError(f"elements may nest {MAX_DEPTH} deep, these more")
-        builder.start(tag, attributes)
-
-    def end(tag: str) -> None:
-        nonlocal depth
-        depth -= 1
-        builder.end(tag)
-
-    def refuse(*_: object) -> None:
-        raise ValueError("a document type is declared, and with it entities")
-
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = refuse
-    parser.EntityDeclHandler = refuse
-    parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
-    parser.Parse(content, True)
-    return builder.close()
 
 
 def text_of(element: Element, tag: str, path: Path) -> str:
