@@ -55,8 +55,8 @@ def clip_gradients(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     shards = [local_tensor(value) for value in gradients]
     if not shards:
         return torch.zeros(())
-    square = torch.stack([value.float().square().sum() for value in shards]).sum()
-    norm = sum_over_ranks(square).sqrt()
+    norms = torch._foreach_norm([value if value.dtype == torch.float32 else value.float() for value in shards])
+    norm = sum_over_ranks(torch.stack(norms).square().sum()).sqrt()
     torch._foreach_mul_(shards, (max_norm / (norm + NORM_FLOOR)).clamp(max=1.0))
     return norm
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -311,21 +313,62 @@ def test_an_own_cube_becomes_places_on_blocks_of_its_ground(tmp_path, monkeypatc
         cube_places("mine", tmp_path / "none", name="none")
 
 
-@pytest.mark.slow
-def test_two_processes_of_torchrun_train_and_go_on(config, tmp_path):
-    out = tmp_path / "two"
+def test_tensorboard_gets_what_the_curves_have(config, tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    out = tmp_path / "out"
+    short = ("tensorboard=true", "validation_batches=0", "stages.0.steps=2", "stages.1.steps=2")
+    train_run(config(*short), out, say=lambda _: None, show=False)
+    events = accumulator.EventAccumulator(str(out / "tensorboard")).Reload()
+    points = read_curves(out / "curves.csv")
+    assert set(events.Tags()["scalars"]) == {f"{point.stage}/{point.name}" for point in points}
+    for tag in events.Tags()["scalars"]:
+        wanted = {point.step: point.value for point in points if f"{point.stage}/{point.name}" == tag}
+        assert {one.step: one.value for one in events.Scalars(tag)} == pytest.approx(wanted, rel=1e-6)
+
+
+def two_processes(tmp_path, places, out, *more):
+    """Starts torchrun with two processes on a run of few steps and few tasks."""
+    short = CONFIG | {
+        "stages": [
+            CONFIG["stages"][0] | {"steps": 4},
+            CONFIG["stages"][1] | {"steps": 4, "tasks": {"land_cover": 1, "height": 0.1}},
+        ],
+        "resume": {"every_steps": 1}, "validation_batches": 0, "expert_ranks": 2,
+    }  # fmt: skip
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump(short))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     local = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr", "127.0.0.1"]
-    config()
-    given = ["--out", str(out), "--set", f"data.folder={config().data.folder}", "--set", "expert_ranks=2"]
-    command = [*torchrun, *local, "-m", "flows.train", str(tmp_path / "run.yaml"), *given]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    whole = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
-    assert whole.returncode == 0, whole.stderr[-3000:]
-    report = json.loads(whole.stdout.splitlines()[-1])
-    assert report["processes"] == 2
-    assert report == json.loads((out / "report.json").read_text())
-    loaded = load_checkpoint(out / "small.safetensors")
-    assert all(torch.isfinite(value).all() for value in loaded.model.state_dict().values())
-    totals = [point for point in read_curves(out / "curves.csv") if point.name == "total"]
-    assert [point.step for point in totals] == [*range(1, 7), *range(1, 9)]
+    given = ["--out", str(out), "--set", f"data.folder={places}", *more]
+    return subprocess.Popen(
+        [*torchrun, *local, "-m", "flows.train", str(path), *given], env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_two_processes_of_torchrun_train_and_go_on_after_a_kill(places, tmp_path):
+    psutil = pytest.importorskip("psutil")
+    killed = two_processes(tmp_path, places, tmp_path / "killed")
+    while not has_state(tmp_path / "killed" / "resume") and killed.poll() is None:
+        time.sleep(0.01)
+    psutil.Process(killed.pid).children()[0].send_signal(signal.SIGKILL)
+    killed.communicate(timeout=120)
+    assert killed.returncode
+    assert not (tmp_path / "killed" / "report.json").exists()
+    for out, more in ((tmp_path / "killed", ["--resume"]), (tmp_path / "whole", [])):
+        run = two_processes(tmp_path, places, out, *more)
+        said, errors = run.communicate(timeout=240)
+        assert run.returncode == 0, errors[-3000:]
+        report = json.loads(said.splitlines()[-1])
+        assert report["processes"] == 2
+        assert report == json.loads((out / "report.json").read_text())
+    found = [tmp_path / name for name in ("killed", "whole")]
+    made, wanted = (load_checkpoint(out / "small.safetensors").model.state_dict() for out in found)
+    for name, value in wanted.items():
+        assert torch.isfinite(value).all(), name
+        assert torch.equal(made[name], value), name
+    timed = {"seconds", "waited"}
+    curves = [[p for p in read_curves(out / "curves.csv") if p.name not in timed] for out in found]
+    assert curves[0] == curves[1]
+    assert [p.step for p in curves[0] if p.name == "total"] == [*range(1, 5), *range(1, 5)]
