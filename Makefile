@@ -13,7 +13,7 @@ help:
 	@echo "make bench  speed against the peer, side by side"
 	@echo "make results  redraw the claims of docs/results.md from the committed rows; FULL=1 trains what has none first"
 	@echo "make env    set up only (.venv)"
-	@echo "make weights  train the shipped weights anew: nano, then its dense student (about an hour on 2 cores)"
+	@echo "make weights  train the shipped weights anew: nano, its dense student, cards, pictures; NAMES=\"nano tiny\" for both sizes"
 
 env: $(STAMP)
 
@@ -53,9 +53,36 @@ results: env
 	@if [ -n "$(FULL)" ]; then OMP_NUM_THREADS=1 $(BIN)/python -m experiments.run --all; fi
 	@$(BIN)/python -m experiments.page
 
-weights: env
-	@$(BIN)/ringmoe train --preset nano --out ringmoe_core/weights/nano.safetensors
-	@$(BIN)/ringmoe distil nano --method select --steps 450 --workers 1 --out ringmoe_core/weights/nano-dense.safetensors
+# Every step leaves its files; a step that has them is not run again. WEIGHTS is where they are made.
+WEIGHTS ?= out/weights
+NAMES ?= nano
+SHIP := ringmoe_core/weights
+MADE := $(foreach name,$(NAMES),$(name) $(name)-dense)
+SHIPPED := $(MADE:%=$(WEIGHTS)/%.shipped)
+
+weights: $(SHIPPED)
+	@$(BIN)/python -m flows.task_figures $(firstword $(NAMES)) --page docs/six-tasks.md > $(WEIGHTS)/page.json
+	@echo "shipped $(MADE); run the tests, then look at docs/six-tasks.md and docs/models"
+
+$(NAMES:%=$(WEIGHTS)/%-dense/report.json): $(WEIGHTS)/%-dense/report.json: $(WEIGHTS)/%-student.safetensors | env
+	@$(BIN)/ringmoe train $*-dense --out $(@D) --set start=$< $(if $(wildcard $(@D)/resume/*),--resume) > $(@D).log
+
+$(NAMES:%=$(WEIGHTS)/%-student.safetensors): $(WEIGHTS)/%-student.safetensors: $(WEIGHTS)/%/report.json | env
+	@$(BIN)/ringmoe distil $(WEIGHTS)/$*/$*.safetensors --method select --steps 450 --out $@ > $@.log
+
+$(NAMES:%=$(WEIGHTS)/%/report.json): $(WEIGHTS)/%/report.json: | env
+	@mkdir -p $(@D)
+	@$(BIN)/ringmoe train $* --out $(@D) $(if $(wildcard $(@D)/resume/*),--resume) > $(@D).log
+
+$(SHIPPED): $(WEIGHTS)/%.shipped: $(WEIGHTS)/%/report.json | env
+	@$(BIN)/ringmoe calibrate $(WEIGHTS)/$*/$*.safetensors > $(WEIGHTS)/$*.calibrate.log
+	@cp $(WEIGHTS)/$*/$*.safetensors $(WEIGHTS)/$*/$*.heads.safetensors $(WEIGHTS)/$*/$*.novelty.safetensors $(SHIP)/
+	@$(BIN)/python -m flows.task_figures $(WEIGHTS)/$*/$*.safetensors --figures docs/models/$*.tasks.json > /dev/null
+	@cp $(WEIGHTS)/$*/report.json docs/models/$*.json
+	@$(BIN)/python -m flows.model_card docs/models/$*.md --weights $(WEIGHTS)/$*/$*.safetensors \
+		--report $(WEIGHTS)/$*/report.json --tasks docs/models/$*.tasks.json \
+		$(if $(filter %-dense,$*),--distilled $(WEIGHTS)/$(patsubst %-dense,%,$*)-student.json)
+	@touch $@
 
 clean:
 	rm -rf $(VENV) out build dist

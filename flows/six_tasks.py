@@ -194,8 +194,9 @@ class SixTasks:
 
         targets: dict[str, Any] = {name: place.targets[name] for name in ("land_cover", "change", "change_epoch")}
         found = answer(self.model.model, SceneArrays(ms=place.series["ms"], sar=place.series["sar_l2"], **targets))
-        sure = 1 - found.change[0] >= self.loaded.metadata.change_threshold
-        change = np.where(sure, 1 + found.change[1:].argmax(0), 0)
+        stated = tempered(found.change, self.loaded.metadata.change_temperature)
+        sure = 1 - stated[0] >= self.loaded.metadata.change_threshold  # a probability at that temperature
+        change = np.where(sure, 1 + stated[1:].argmax(0), 0)
         first, last = clear_images(place)
         seed = _seed(place)
         return {
@@ -232,6 +233,13 @@ class SixTasks:
         truth = tuple(_tracks(place, frame) for frame in range(len(chips)))
         images = tuple(reflectance(chip) for chip in chips)
         return {"tracking": Answer(seed=_seed(place), images=images, said=said, truth=truth)}
+
+
+def tempered(probabilities: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
+    """Returns probabilities (class, y, x) as a softmax of logits divided by a temperature would have given them."""
+    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)) / np.float32(temperature)
+    raised = np.exp(logits - logits.max(0))
+    return np.asarray(raised / raised.sum(0), dtype=np.float32)
 
 
 def centre_chip(place: Place, epoch: int, *, size: int = WINDOW) -> Chip:

@@ -232,7 +232,8 @@ def _part(value: object, name: str) -> Any:
 
 def _centres(one: object) -> npt.NDArray[np.float32]:
     boxes = _part(one, "boxes")
-    return np.asarray((boxes[:, :2] + boxes[:, 2:]) / 2)
+    centres: npt.NDArray[np.float32] = (boxes[:, :2] + boxes[:, 2:]) / 2
+    return centres
 
 
 def _seed_line(answer: Answer) -> tuple[str, Colour]:
@@ -267,7 +268,7 @@ def _pauli(power: npt.NDArray[np.float32]) -> Bytes:
 
 def _filled(level: npt.NDArray[np.floating[Any]]) -> Bytes:
     missing = np.isnan(level).any(0)
-    picture = np.round(255 * np.moveaxis(np.nan_to_num(level), 0, -1)).astype(np.uint8)
+    picture: Bytes = np.round(255 * np.moveaxis(np.nan_to_num(level), 0, -1)).astype(np.uint8)
     picture[missing] = MISSING
     return picture
 
@@ -283,7 +284,7 @@ def _ramped(values: npt.NDArray[np.float32], ends: tuple[float, float]) -> Bytes
     at = np.clip((np.nan_to_num(values) - ends[0]) / (ends[1] - ends[0]), 0, 1) * (len(RAMP) - 1)
     knots = np.arange(len(RAMP))
     planes = [np.interp(at, knots, [colour[channel] for colour in RAMP]) for channel in range(3)]
-    picture = np.round(np.stack(planes, axis=-1)).astype(np.uint8)
+    picture: Bytes = np.round(np.stack(planes, axis=-1)).astype(np.uint8)
     picture[np.isnan(values)] = MISSING
     return picture
 
@@ -350,7 +351,7 @@ def _png(sheet: Image.Image, legend: Sequence[tuple[str, Colour]]) -> bytes:
     palette = Image.new("P", (1, 1))
     palette.putpalette([value for colour in exact for value in colour] + rest[: 3 * (256 - len(exact))])
     pixels = np.asarray(sheet)
-    indices = np.array(sheet.quantize(palette=palette, dither=Image.Dither.NONE))
+    indices: Bytes = np.array(sheet.quantize(palette=palette, dither=Image.Dither.NONE), dtype=np.uint8)
     for index, colour in enumerate(exact):  # the library's search is approximate
         indices[(pixels == colour).all(-1)] = index
     reduced = Image.fromarray(indices)

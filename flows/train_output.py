@@ -163,4 +163,11 @@ def _metadata(run: _Run, threshold: float) -> Any:
 def provenance(config: TrainingConfig) -> str:
     """Returns how weights of a run came about, as JSON."""
     data = "simulated places" if config.data.render and config.data.folder is None else "places on disk"
-    return json.dumps({"command": "ringmoe train", "data": data, "config": config.model_dump(mode="json")})
+    values: dict[str, Any] = {"command": "ringmoe train", "data": data, "config": config.model_dump(mode="json")}
+    if config.start is not None:
+        from flows.weights import weights_path
+        from ringmoe_core import load_checkpoint
+
+        start = load_checkpoint(weights_path(str(config.start)))
+        values |= {"start_sha256": start.sha256, "start_provenance": start.metadata.provenance}
+    return json.dumps(values)

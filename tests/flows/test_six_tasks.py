@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from flows import task_figures as command
-from flows.six_tasks import SixTasks, TaskPlan, centre_chip, clear_images, reflectance, task_kinds
+from flows.six_tasks import SixTasks, TaskPlan, centre_chip, clear_images, reflectance, task_kinds, tempered
 from flows.task_figures import SHOWN, measure_tasks, task_figures
 from flows.task_page import HEADLINES, page_text, write_page
 from flows.task_pictures import DRAWN, MOST_BYTES, OBJECTS, RIGHT, WRONG, task_picture
@@ -161,6 +161,12 @@ def test_an_aerial_chip_is_the_middle_of_its_place_in_reflectance():
     kept = [one for one in scene.objects if 16 <= one.cx < 80 and 16 <= one.cy < 80 and one.visible >= 0.3]
     assert len(chip.targets["boxes"]) == len(kept)
     np.testing.assert_array_equal(chip.targets["height_m"], scene.height_m[inner].astype(np.float32))
+
+
+def test_a_temperature_acts_on_probabilities_as_on_the_logits_behind_them():
+    logits = torch.randn((4, 3, 5), generator=torch.Generator().manual_seed(0)) * 3
+    found = tempered(logits.softmax(0).numpy(), 1.7)
+    np.testing.assert_allclose(found, (logits / 1.7).softmax(0).numpy(), atol=1e-6)
 
 
 def test_the_shown_dates_of_a_series_are_its_clearest():

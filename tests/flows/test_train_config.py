@@ -25,13 +25,25 @@ def file(tmp_path):
 
 
 def test_shipped_configurations_are_valid_and_lie_in_the_package():
-    assert shipped_configs() == ("nano", "tiny")
+    assert shipped_configs() == ("nano", "nano-dense", "tiny", "tiny-dense")
     for name in shipped_configs():
         config = load_training(name)
-        assert (config.name, config.preset) == (name, name)
-        assert [stage.learn for stage in config.stages] == ["pretrain", "tasks"]
+        assert (config.name, config.preset) == (name, name.removesuffix("-dense"))
+        stages = ["tasks"] if name.endswith("-dense") else ["pretrain", "tasks"]
+        assert [stage.learn for stage in config.stages] == stages
         assert set(config.data.render) == {"series", "slc", "vhr", "video"}
     assert (resources.files("flows") / "configs" / "nano.yaml").is_file()
+
+
+@pytest.mark.parametrize("teacher", ["nano", "tiny"])
+def test_the_configuration_of_a_student_is_that_of_its_distilled_weights(teacher):
+    from flows.distil import DistilRun
+    from flows.train_run import model_config
+    from ringmoe_core.prune import dense_config
+
+    config = model_config(load_training(teacher))
+    ratio = DistilRun().width * config.mlp_ratio
+    assert model_config(load_training(f"{teacher}-dense")) == dense_config(config, mlp_ratio=ratio)
 
 
 def test_seeds_of_shipped_configurations_stay_below_those_that_measure():
@@ -66,7 +78,10 @@ def test_what_cannot_be_is_refused_by_its_path(file, changes, message):
 
 
 def test_files_that_are_none_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"one of \['nano', 'tiny'\] or a readable YAML file, got 'absent.yaml'"):
+    with pytest.raises(
+        ConfigError,
+        match=r"one of \['nano', 'nano-dense', 'tiny', 'tiny-dense'\] or a readable YAML file, got 'absent.yaml'",
+    ):
         load_training("absent.yaml")
     for text, message in (
         ("a: [", "must be valid YAML"),
