@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, distributed
 from torch.distributed.tensor import DTensor, Replicate
+from torch.nn.utils import get_total_norm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,8 +56,8 @@ def clip_gradients(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     shards = [local_tensor(value) for value in gradients]
     if not shards:
         return torch.zeros(())
-    norms = torch._foreach_norm([value if value.dtype == torch.float32 else value.float() for value in shards])
-    norm = sum_over_ranks(torch.stack(norms).square().sum()).sqrt()
+    own = get_total_norm([value if value.dtype == torch.float32 else value.float() for value in shards])
+    norm = sum_over_ranks(own.square()).sqrt()
     torch._foreach_mul_(shards, (max_norm / (norm + NORM_FLOOR)).clamp(max=1.0))
     return norm
 

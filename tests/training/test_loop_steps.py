@@ -117,11 +117,12 @@ def test_a_stage_leaves_the_running_average(store):
     def remember(_):
         seen.append([value.detach().clone() for value in learnt.module.parameters()])
 
-    config = stage(steps=5, average=0.6)
+    config = stage(steps=6, average=0.6)
     run_stage(StageRun(learner=learnt, stage=config, fabric=PlainFabric(), seed=1, on_step=remember))
     wanted = first
-    for step, values in enumerate(seen):
-        decay = min(0.6, (1 + step) / (10 + step))
+    decays = [min(0.6, (1 + step) / (10 + step)) for step in range(6)]
+    for steps in (range(4), range(4, 6)):  # the average looks at every fourth step's weights, and at the last ones
+        decay, values = math.prod(decays[step] for step in steps), seen[steps[-1]]
         wanted = [decay * kept + (1 - decay) * value for kept, value in zip(wanted, values, strict=True)]
     for value, one in zip(learnt.module.parameters(), wanted, strict=True):
         torch.testing.assert_close(value.detach(), one)

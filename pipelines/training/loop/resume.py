@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LATEST: Final = "latest.json"
-VERSION: Final = 1
+VERSION: Final = 2
 _TENSORS: Final = "tensors.safetensors"
 _STATE: Final = "state.json"
 _NAMED: Final = 12

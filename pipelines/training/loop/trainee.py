@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 WEIGHTS: Final = "weights"
 AVERAGE: Final = "average"
+PENDING: Final = "average_pending"
+AVERAGE_EVERY: Final = 4
+"""Steps between two looks of the running average at the weights: each passes over all of them."""
+
 _MOMENTS: Final = {"first": "exp_avg", "second": "exp_avg_sq"}
 """Of AdamW, by the names that files have."""
 
@@ -39,6 +43,9 @@ class Trainee:
         self._names = [name for name, _ in module.named_parameters()]
         self._parameters = list(module.parameters())
         self._averages = [local_tensor(value).clone() for value in self._parameters] if stage.average else None
+        self._pending = 1.0
+        """Product of the decays since the average's last look."""
+
         self.optimiser = make_optimiser(module, stage.optimiser, backbone=backbone)
 
     def step(self, number: int, rate: float) -> float:
@@ -48,14 +55,21 @@ class Trainee:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         if self._averages is not None:
-            decay = average_decay(number, self._stage.average)
-            torch._foreach_lerp_(self._averages, self._shards(), 1 - decay)
+            self._pending *= average_decay(number, self._stage.average)
+            if (number + 1) % AVERAGE_EVERY == 0:
+                self._look(self._averages)
         return float(norm)
 
     def take_average(self) -> None:
         """Ends the stage: the weights become their running average."""
         if self._averages is not None:
+            self._look(self._averages)
             torch._foreach_copy_(self._shards(), self._averages)
+
+    def _look(self, averages: list[Tensor]) -> None:
+        """The average moves towards the weights by as much as it would have in all steps since its last look."""
+        torch._foreach_lerp_(averages, self._shards(), 1 - self._pending)
+        self._pending = 1.0
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, int]]:
         """Returns all tensors by name, whole, and the optimiser's count of steps of each parameter that it has moved.
@@ -66,6 +80,7 @@ class Trainee:
         if self._averages is not None:
             with self._holding(self._averages):
                 tensors |= self._whole(AVERAGE)
+            tensors[PENDING] = torch.tensor(self._pending, dtype=torch.float64)
         for name, key in _MOMENTS.items():
             moments = [self._state_of(value).get(key) for value in self._parameters]
             with self._holding(
@@ -88,6 +103,7 @@ class Trainee:
         if self._averages is not None:
             self._fill(tensors, AVERAGE)
             self._averages = [own.clone() for own in self._shards()]
+            self._pending = float(tensors[PENDING])
         moments = {}
         for name, key in _MOMENTS.items():
             self._fill(tensors, name)

@@ -98,7 +98,7 @@ def scale_reflectance(cut: Cut, gain: float, modality: str) -> Cut:
     """Returns normalised reflectance as a gain of 1 + `gain` on reflectance itself makes it."""
     bands = MODALITY_BANDS["optical" if modality == "optical" else "ms"]
     zero = np.array([CONVENTIONS[band].mean / CONVENTIONS[band].std for band in bands], np.float32)[:, None, None]
-    return replace(cut, pixels=cut.pixels + np.float32(gain) * (cut.pixels + zero))
+    return replace(cut, pixels=cut.pixels * np.float32(1 + gain) + np.float32(gain) * zero)
 
 
 def offset_power(cut: Cut, offset_db: float) -> Cut:
