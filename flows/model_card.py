@@ -103,8 +103,8 @@ def _distilled(found: Mapping[str, Any]) -> str:
     config = found["config"]
     return (
         f"**Distilled** from `{config['weights']}` by `{config['method']}`: {config['steps']} steps on "
-        f"{config['regions']} simulated regions, seed {config['seed']}, {found['minutes']['fit']:.1f} minutes of fitting with "
-        f"{config['workers']} threads."
+        f"{config['regions']} simulated regions, seed {config['seed']}, {found['minutes']['fit']:.1f} minutes of fitting; "
+        f"threads: {config['workers']}."
     )
 
 
@@ -126,7 +126,7 @@ def _run(run: Mapping[str, Any]) -> str:
         stages.append(f"| {made['name']} | {learnt} | {made['steps']} | {time} |")
     head = (
         f"**Run `{config['name']}`**, preset {config['preset']}, seed {config['seed']}: {run['processes']} "
-        f"process{'es' if run['processes'] != 1 else ''} with {config['threads']} threads on {run['device']}."
+        f"process{'es' if run['processes'] != 1 else ''} on {run['device']}, threads of each: {config['threads']}."
     )
     notes = "\n".join(f"- {note}" for note in run["notes"])
     return "\n\n".join(text for text in (head, "\n".join(rows), "\n".join(stages), notes) if text)
