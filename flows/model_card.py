@@ -103,8 +103,8 @@ def _distilled(found: Mapping[str, Any]) -> str:
     config = found["config"]
     return (
         f"**Distilled** from `{config['weights']}` by `{config['method']}`: {config['steps']} steps on "
-        f"{config['regions']} simulated regions, seed {config['seed']}, {found['minutes']['fit']:.1f} minutes of fitting; "
-        f"threads: {config['workers']}."
+        f"{config['regions']} simulated regions, seed {config['seed']}, {found['minutes']['fit']:.1f} minutes of "
+        f"fitting; threads: {config['workers']}."
     )
 
 
