@@ -1,7 +1,6 @@
 """BigEarthNet and Sen1Floods11 on real files, in the layout of the sets; and what opening a large set costs."""
 
-from __future__ import gc
-
+import gc
 import json
 import tracemalloc
 
