@@ -30,6 +30,7 @@ FROZEN = {
     "demo": ["--help", "--out"],
     "distil": ["--help", "--method", "--out", "--regions", "--seed", "--steps", "--width", "--workers", "WEIGHTS"],
     "evaluate": [
+        "--adapt",
         "--batch",
         "--benchmark",
         "--data",
