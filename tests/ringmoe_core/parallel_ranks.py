@@ -6,6 +6,7 @@ Every rank writes what it found to FOLDER/RANK.pt; the test compares it with one
 from __future__ import annotations
 
 import faulthandler
+import os
 import sys
 import traceback
 import warnings
@@ -235,6 +236,9 @@ def main() -> None:
     torch.save(found, folder / f"{rank}.pt")
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # gloo's threads may outlive the group and abort a process that is ending by itself
 
 
 if __name__ == "__main__":
