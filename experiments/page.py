@@ -8,6 +8,7 @@ Everything between the two markers of the page is written anew, and a picture fo
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,7 @@ def _size(claim: Claim) -> str:
 
 
 def _mean(values: Sequence[float], *, digits: int = 4) -> str:
-    known = [value for value in values if value == value]  # noqa: PLR0124 NaN is not itself
+    known = [value for value in values if not math.isnan(value)]
     return f"{sum(known) / len(known):.{digits}f}" if known else "-"
 
 

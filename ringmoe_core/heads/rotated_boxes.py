@@ -47,12 +47,6 @@ def rotated_from_corners(corners_n42: Tensor) -> Tensor:
     return torch.cat([centre, sides, angle[:, None]], dim=1)
 
 
-def enclosing_boxes(boxes_n5: Tensor) -> Tensor:
-    """Horizontal boxes (n, 4) around rotated ones."""
-    corners = rotated_corners(boxes_n5)
-    return torch.cat([corners.amin(1), corners.amax(1)], dim=1)
-
-
 def rotated_iou(first_n5: Tensor, second_m5: Tensor) -> Tensor:
     """Intersection over union of every pair, (n, m) float64; pairs too far apart to touch cost nothing."""
     first, second = first_n5.double(), second_m5.double()

@@ -10,7 +10,7 @@ from shapely.geometry import Polygon, box
 from ringmoe_core.heads.boxes import box_iou, centred_of, corners_of, giou_loss
 from ringmoe_core.heads.detections import Detections, ObjectTargets, canonical_angle
 from ringmoe_core.heads.nms import suppress
-from ringmoe_core.heads.rotated_boxes import enclosing_boxes, rotated_corners, rotated_from_corners, rotated_iou
+from ringmoe_core.heads.rotated_boxes import rotated_corners, rotated_from_corners, rotated_iou
 from ringmoe_core.heads.rotated_loss import doubled_angle, halved_angle, probiou_loss
 
 
@@ -158,7 +158,8 @@ def test_angles_and_corners_there_and_back():
     torch.testing.assert_close(rotated_iou(one, again).diagonal(), torch.ones(50, dtype=torch.float64))
     angles = canonical_angle(torch.tensor([math.pi / 2, -math.pi / 2, 3.0, -9.0]))
     assert bool(((angles >= -math.pi / 2) & (angles < math.pi / 2)).all())
-    for around, shape in zip(enclosing_boxes(one).tolist(), polygons(one), strict=True):
+    for corners, shape in zip(rotated_corners(one), polygons(one), strict=True):
+        around = [*corners.amin(0).tolist(), *corners.amax(0).tolist()]
         assert around == pytest.approx(shape.bounds)
 
 
