@@ -10,8 +10,9 @@ import numpy as np
 
 from flows.train import labelled_scene
 from pipelines.simulate import RegionSpec
-from pipelines.training import FitConfig, Phase, answer, fit
+from pipelines.training import FitConfig, Phase, fit
 from pipelines.training.chips import ChipConfig
+from pipelines.training.evaluate import land_cover_answer
 from pipelines.training.scene_arrays import IGNORE
 from ringmoe_core import RingMoE
 
@@ -74,7 +75,7 @@ def mean_iou(said: NDArray[np.integer], truth: NDArray[np.integer]) -> float:
 
 def score(model: RingMoE, scene: SceneArrays, modalities: Sequence[str] = ("sar_l2", "ms")) -> float:
     """Returns the mean IoU of a model's land cover over a scene."""
-    return mean_iou(answer(model, scene, modalities=modalities).land_cover.argmax(0), scene.land_cover)
+    return mean_iou(land_cover_answer(model, scene, modalities=modalities).argmax(0), scene.land_cover)
 
 
 def without(scene: SceneArrays, sensor: str) -> SceneArrays:

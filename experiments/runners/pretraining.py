@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipelines.training import SceneArrays
     from ringmoe_core import Series
 
-SETTING = Setting(train_scenes=24, test_scenes=20, size=128, num_dates=6, steps=600, batch=8, chip=64)
+SETTING = Setting(train_scenes=24, test_scenes=20, size=128, num_dates=6, steps=500, batch=8, chip=64)
 TINY = Setting(train_scenes=2, test_scenes=2, size=64, num_dates=4, steps=2, batch=2, chip=64, dim=16)
 
 LABELS = (10, 100, 1000)

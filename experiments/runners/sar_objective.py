@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pipelines.simulate.slc import SimulatedSlc
 
-SETTING = Setting(train_scenes=24, test_scenes=20, size=128, num_dates=1, steps=600, batch=8, chip=64)
+SETTING = Setting(train_scenes=24, test_scenes=20, size=128, num_dates=1, steps=400, batch=8, chip=64)
 TINY = Setting(train_scenes=2, test_scenes=2, size=64, num_dates=1, steps=2, batch=2, chip=64, dim=16)
 
 TRAIN_SEED, LABEL_SEED, TEST_SEED = 600_000, 610_000, 620_000

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ringmoe_core import RingMoE
 
-SETTING = Setting(train_scenes=24, test_scenes=20, size=128, num_dates=8, steps=600, batch=8, chip=64)
+SETTING = Setting(train_scenes=24, test_scenes=20, size=128, num_dates=8, steps=400, batch=4, chip=64)
 TINY = Setting(train_scenes=1, test_scenes=2, size=64, num_dates=4, steps=2, batch=2, chip=64, dim=16)
 
 MLP_RATIO = 2

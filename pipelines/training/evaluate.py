@@ -13,7 +13,7 @@ from pipelines.training.scene_arrays import IGNORE
 from ringmoe_core import Series
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pipelines.training.scene_arrays import SceneArrays, SensorArrays
     from ringmoe_core import RingMoE
@@ -55,12 +55,30 @@ def answer(model: RingMoE, scene: SceneArrays, *, modalities: Sequence[str] = ("
     height, width = scene.shape
     land_cover = np.empty((len(model.config.class_codes), height, width), np.float32)
     change = np.empty((len(model.config.change_codes), height, width), np.float32)
-    for row in range(0, height, WINDOW):
-        for col in range(0, width, WINDOW):
-            window = (slice(row, min(row + WINDOW, height)), slice(col, min(col + WINDOW, width)))
-            cover, changed = _answer_window(model, scene, window, modalities)
-            land_cover[:, window[0], window[1]], change[:, window[0], window[1]] = cover, changed
+    for window in _windows(scene):
+        cover, changed = _answer_window(model, scene, window, modalities)
+        land_cover[:, window[0], window[1]], change[:, window[0], window[1]] = cover, changed
     return SceneAnswer(land_cover=land_cover, change=change)
+
+
+def land_cover_answer(
+    model: RingMoE, scene: SceneArrays, *, modalities: Sequence[str] = ("sar_l2", "ms")
+) -> npt.NDArray[np.float32]:
+    """Returns the land cover of `answer` alone, (class, y, x) probabilities: no split is looked at.
+
+    Args:
+        model: In evaluation mode.
+        scene: The region.
+        modalities: Which sensors the model may see.
+    """
+    land_cover = np.empty((len(model.config.class_codes), *scene.shape), np.float32)
+    for window in _windows(scene):
+        series = _shown(scene, window, modalities)
+        groups = torch.ones(1, 1, scene.num_epochs * len(series), dtype=torch.bool)
+        with torch.inference_mode():
+            maps_GDHW = model.decode(model.fuse(model.encode(series), groups))
+            land_cover[:, window[0], window[1]] = model.segment(maps_GDHW).float().softmax(1)[0].numpy()
+    return land_cover
 
 
 def split_membership(num_epochs: int, num_modalities: int) -> npt.NDArray[np.bool_]:
@@ -102,11 +120,22 @@ def change_f1(counts: Sequence[SceneFigures]) -> float:
     return 2 * hits / (2 * hits + misses) if hits or misses else 0.0
 
 
+def _windows(scene: SceneArrays) -> Iterator[tuple[slice, slice]]:
+    height, width = scene.shape
+    for row in range(0, height, WINDOW):
+        for col in range(0, width, WINDOW):
+            yield slice(row, min(row + WINDOW, height)), slice(col, min(col + WINDOW, width))
+
+
+def _shown(scene: SceneArrays, window: tuple[slice, slice], modalities: Sequence[str]) -> dict[str, Series]:
+    sensors = {"sar_l2": scene.sar, "ms": scene.ms}
+    return {name: _series(sensors[name], window) for name in ("sar_l2", "ms") if name in modalities}
+
+
 def _answer_window(
     model: RingMoE, scene: SceneArrays, window: tuple[slice, slice], modalities: Sequence[str]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    sensors = {"sar_l2": scene.sar, "ms": scene.ms}
-    series = {name: _series(sensors[name], window) for name in ("sar_l2", "ms") if name in modalities}
+    series = _shown(scene, window, modalities)
     groups = torch.from_numpy(split_membership(scene.num_epochs, len(series)))[None]
     with torch.inference_mode():
         features = model.encode(series)

@@ -258,10 +258,14 @@ def test_coco_faults_are_named(made):
     refused(lambda d: d["annotations"][0].update(bbox=[1, 1, 90, 5]), SampleError, "must lie in the image")
     refused(lambda d: d["annotations"][0].update(bbox=[1, 1, 5]), SampleError, "4 finite numbers")
     refused(lambda d: d["images"][0].update(height=800), SampleError, "as test2017.json states")
+    refused(lambda d: d["annotations"][0].update(image_id=1.9), LayoutError, "image_id must be a whole number, got 1.9")
+    refused(lambda d: d["annotations"][0].update(iscrowd="0"), LayoutError, "iscrowd must be a whole number, got '0'")
+    refused(lambda d: d["annotations"][0].update(iscrowd=2), LayoutError, "iscrowd must be 0 or 1, got 2")
     refused(lambda d: d["images"][0].update(file_name="../../x.jpg"), LayoutError, "stay inside")
-    path.write_text("")
-    with pytest.raises(LayoutError, match="must not be empty"):
-        open_benchmark("hrsid", root, "test")
+    for text, rule in (("", "must not be empty"), ("[" * 100_000, "must be JSON"), ("[1]", "COCO annotation file")):
+        path.write_text(text)
+        with pytest.raises(LayoutError, match=rule):
+            open_benchmark("hrsid", root, "test")
 
 
 @pytest.mark.parametrize(
@@ -271,7 +275,9 @@ def test_coco_faults_are_named(made):
         ("9,9,5,5,10,8,1,1,1", "frame must be 1 to 4, got 9"),
         ("1,1,5,5,10,8,1,1,1", "is there twice"),
         ("1,9,5,5,0,8,1,1,1", "must have a width"),
-        ("1,9,60,5,10,8,1,1,1", "must lie in the image"),
+        ("1,9,70,5,10,8,1,1,1", "must reach into the picture"),
+        ("1,1.5,5,5,10,8,1,1,1", "id must be a whole number of at least 0, got 1.5"),
+        ("1,-1,5,5,10,8,1,1,1", "id must be a whole number of at least 0, got -1"),
         ("1,9,5,5,10,8,1,1", "must have 9 finite numbers"),
         ("1,9,a,5,10,8,1,1,1", "must be numbers"),
     ],
@@ -282,6 +288,14 @@ def test_bad_lines_of_a_video_are_named(made, line, rule):
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(SampleError, match=rule):
         open_benchmark("air-mot", root, "test")[0]
+
+
+def test_a_box_that_sticks_out_of_a_picture_is_kept_as_stated(made):
+    root = made("air-mot")
+    path = root / "test/02/gt/gt.txt"
+    path.write_text(path.read_text() + "1,9,60,5,10,8,1,1,1\n")
+    target = open_benchmark("air-mot", root, "test")[0].target
+    assert target.boxes[target.ids == 9].tolist() == [[59, 4, 69, 12]]
 
 
 def test_empty_and_missing_files_of_a_video(made):

@@ -10,7 +10,7 @@ from labelled_scene import scene
 
 from pipelines.training import FitConfig, Phase, answer, change_f1, figures, fit, overall_accuracy
 from pipelines.training.chips import ChipConfig
-from pipelines.training.evaluate import SceneFigures, split_membership
+from pipelines.training.evaluate import SceneFigures, land_cover_answer, split_membership
 from pipelines.training.fit import learning_rate
 from pipelines.training.objective import any_change_dice
 from ringmoe_core import RingMoE, nano
@@ -88,6 +88,14 @@ def test_f1_without_truth_or_claim_is_zero_not_nan():
     nothing = SceneFigures(right=1, labelled=2, true_positive=0, false_positive=0, false_negative=0)
     assert change_f1([nothing]) == 0.0
     assert math.isclose(overall_accuracy([nothing]), 0.5)
+
+
+@pytest.mark.parametrize("modalities", [("sar_l2", "ms"), ("ms",)])
+def test_land_cover_alone_is_that_of_the_whole_answer(modalities):
+    model, place = RingMoE(nano()).eval(), scene(6)
+    both = answer(model, place, modalities=modalities).land_cover
+    alone = land_cover_answer(model, place, modalities=modalities)
+    assert float(abs(alone - both).max()) < 1e-6
 
 
 def test_one_sensor_alone_gives_an_answer():

@@ -6,7 +6,6 @@ and height in pixels from the picture's corner.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,8 @@ import numpy as np
 
 from pipelines.training.benchmarks.box_check import class_index, upright_box
 from pipelines.training.benchmarks.errors import LayoutError, SampleError, SplitError
-from pipelines.training.benchmarks.folder import check_inside, read_text
+from pipelines.training.benchmarks.folder import check_inside
+from pipelines.training.benchmarks.json_file import read_json
 from pipelines.training.benchmarks.sample import BoxesTarget
 
 if TYPE_CHECKING:
@@ -89,13 +89,12 @@ def read_coco(path: Path, info: BenchmarkInfo, split: str) -> CocoFile:
     """
     if not path.is_file():
         raise SplitError(f"{info.title}: split {split!r} is in {path}, which is not there; get it from {info.home}")
-    text = read_text(path)
-    if not text.strip():
+    if not path.stat().st_size:
         raise LayoutError(f"{info.title}: {path} must not be empty, it is; get it again from {info.home}")
     try:
-        document = json.loads(text)
+        document = read_json(path)
         images = tuple(_image(entry, path) for entry in document["images"])
-        categories = {int(entry["id"]): str(entry["name"]) for entry in document["categories"]}
+        categories = {_whole(entry["id"], "id"): str(entry["name"]) for entry in document["categories"]}
         objects = _objects(document["annotations"], categories, {image.id for image in images})
         _check_once([image.id for image in images], "id")
         _check_once([image.name for image in images], "file_name")
@@ -111,11 +110,18 @@ def read_coco(path: Path, info: BenchmarkInfo, split: str) -> CocoFile:
 
 def _image(entry: dict[str, Any], path: Path) -> CocoImage:
     return CocoImage(
-        id=int(entry["id"]),
+        id=_whole(entry["id"], "id"),
         name=check_inside(str(entry["file_name"]), path),
-        height=int(entry["height"]),
-        width=int(entry["width"]),
+        height=_whole(entry["height"], "height"),
+        width=_whole(entry["width"], "width"),
     )
+
+
+def _whole(value: Any, key: str) -> int:
+    """A whole number; 7.0 is one, "7" and 7.5 are not."""
+    if isinstance(value, str) or value != int(value):
+        raise ValueError(f"{key} must be a whole number, got {value!r}")
+    return int(value)
 
 
 def _check_once(values: list[Any], key: str) -> None:
@@ -129,12 +135,14 @@ def _objects(
 ) -> dict[int, tuple[CocoObject, ...]]:
     found: dict[int, list[CocoObject]] = {}
     for entry in entries:
-        image, category = int(entry["image_id"]), int(entry["category_id"])
+        image, category = (_whole(entry[key], key) for key in ("image_id", "category_id"))
         if image not in known:
             raise ValueError(f"annotation {entry.get('id')} is of image {image}, which is not listed")
         if category not in categories:
             raise ValueError(f"annotation {entry.get('id')} is of category {category}, which is not listed")
         bbox = tuple(float(value) for value in entry["bbox"])
-        crowd = bool(entry.get("iscrowd", 0))
-        found.setdefault(image, []).append(CocoObject(bbox=bbox, category=categories[category], crowd=crowd))
+        crowd = _whole(entry.get("iscrowd", 0), "iscrowd")
+        if crowd not in {0, 1}:
+            raise ValueError(f"iscrowd must be 0 or 1, got {crowd}")
+        found.setdefault(image, []).append(CocoObject(bbox=bbox, category=categories[category], crowd=crowd == 1))
     return {image: tuple(objects) for image, objects in found.items()}

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipelines.training.benchmarks.box_check import upright_box
 from pipelines.training.benchmarks.errors import LayoutError, SampleError, SplitError
 from pipelines.training.benchmarks.folder import check_inside, read_text
 from pipelines.training.benchmarks.sample import TrackTarget
@@ -148,6 +147,20 @@ def _line(line: str, where: str, path: Path, video: Video, num_classes: int) -> 
         raise SampleError(path, f"{where}: frame must be 1 to {video.num_frames}, got {frame:g}", AGAIN)
     if kind != int(kind) or not 1 <= kind <= num_classes:
         raise SampleError(path, f"{where}: class must be 1 to {num_classes}, got {kind:g}", AGAIN)
-    corners = (left - 1, top - 1, left - 1 + width, top - 1 + height)
-    box = upright_box(corners, (video.height, video.width), path)
+    if identity != int(identity) or identity < 0:
+        raise SampleError(path, f"{where}: id must be a whole number of at least 0, got {identity:g}", AGAIN)
+    box = _box((left - 1, top - 1, left - 1 + width, top - 1 + height), where, path, video)
     return int(frame), TrackLine(id=int(identity), box=box, label=int(kind) - 1, ignore=flag == 0)
+
+
+def _box(
+    corners: tuple[float, float, float, float], where: str, path: Path, video: Video
+) -> tuple[float, float, float, float]:
+    """The box as stated: one of an object that leaves the picture sticks out, and is scored so."""
+    left, top, right, bottom = corners
+    if right <= left or bottom <= top:
+        raise SampleError(path, f"{where}: a box must have a width and a height, got {corners}", AGAIN)
+    if right <= 0 or bottom <= 0 or left >= video.width or top >= video.height:
+        inside = f"{video.width} x {video.height}"
+        raise SampleError(path, f"{where}: a box must reach into the picture of {inside}, got {corners}", AGAIN)
+    return corners

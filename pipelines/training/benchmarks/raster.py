@@ -82,10 +82,13 @@ def driver_of(path: Path) -> str:
     """GDAL's driver for a file, by its first bytes; names and suffixes are not believed.
 
     Raises:
-        SampleError: It is none of `SIGNATURES`.
+        SampleError: It is none of `SIGNATURES`, or cannot be read.
     """
-    with path.open("rb") as file:
-        head = file.read(4)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError as error:
+        raise SampleError(path, f"the image must be readable ({error})", "get the set's images again") from error
     for signature, driver in SIGNATURES.items():
         if head.startswith(signature):
             return driver

@@ -24,15 +24,14 @@ def read_xml(path: Path) -> Element:
         SampleError: The file is missing, empty, damaged, too large, nested too deeply, or declares a document type.
     """
     try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise SampleError(path, f"must have at most {MAX_BYTES} bytes, got {size}", "check that it is the set's")
         content = path.read_bytes()
     except OSError as error:
         raise SampleError(path, f"the annotation must be readable ({error})", AGAIN) from error
     if not content.strip():
         raise SampleError(path, "an annotation must not be empty, it is", AGAIN)
-    if len(content) > MAX_BYTES:
-        raise SampleError(
-            path, f"must have at most {MAX_BYTES} bytes, got {len(content)}", "check that it is the set's"
-        )
     from pipelines.cube.annotation_file import parse_xml  # rasterio comes with it: not for a list of names
 
     try:
