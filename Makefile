@@ -48,6 +48,7 @@ bench: env
 	@$(BIN)/python benchmarks/backbone.py
 	@$(BIN)/python benchmarks/load.py
 	@$(BIN)/python benchmarks/cube.py
+	@$(BIN)/python benchmarks/training.py
 
 results: env
 	@if [ -n "$(FULL)" ]; then OMP_NUM_THREADS=1 $(BIN)/python -m experiments.run --all; fi
