@@ -18,6 +18,7 @@ from benchmarks_made_open import (
     make_pangaea_hls_burn_scars,
     make_pangaea_mados,
 )
+from benchmarks_made_pangaea import MADE as MADE_PANGAEA
 from made_pictures import (
     ANY,
     JPEG_ERROR,
@@ -435,5 +436,6 @@ MADE = {
     "uc-merced-few-shot": make_uc_merced,
     "whu-rs19-few-shot": make_whu_rs19,
     **MADE_GEO_BENCH,
+    **MADE_PANGAEA,
 }
 """By name of the benchmark. Few-shot runs use the files of another benchmark, enough for their default shots."""

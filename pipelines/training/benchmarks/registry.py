@@ -57,6 +57,7 @@ REGISTRY: Final[dict[str, str]] = {
     "pangaea-ai4smallfarms": "ai4_small_farms:Ai4SmallFarms",
     "pangaea-hls-burn-scars": "hls_burn_scars:HlsBurnScars",
     "pangaea-mados": "mados:Mados",
+    "pangaea-pastis-r": "pastis_r:PastisR",
     "sar-aircraft-1.0": "sar_aircraft:SarAircraftDataset",
     "sarsegl1": "sar_seg_l1:SarSegL1",
     "sen1floods11": "sen1floods11:Sen1Floods11",
