@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from made_pictures import SIZE, Planted, generator, mask_of, noise, write_text
+from made_pictures import SIZE, Planted, generator, mask_of, noise, write_picture, write_text, write_tiff
 
 from pipelines.training.benchmarks.sample import IGNORE
+from pipelines.training.benchmarks.spacenet7_places import PLACES
 
 # --- PASTIS-R
 
@@ -54,5 +55,109 @@ def make_pangaea_pastis_r(root):
     return planted
 
 
-MADE = {"pangaea-pastis-r": make_pangaea_pastis_r}
+# --- xView2
+
+
+def make_pangaea_xview2(root):
+    planted = {}
+    for split, names in {
+        "train": ("hurricane-florence_00000103", "palu-tsunami_00000000"),
+        "test": ("socal-fire_00000002",),
+        "hold": ("mexico-earthquake_00000071",),
+    }.items():
+        base = root / split if split != "hold" else root / "hold_images_labels_targets" / "hold"
+        planted[split] = {}
+        for name in names:
+            rng = generator("xview2", name)
+            before, after, mask = noise(rng, SIZE, SIZE, 3), noise(rng, SIZE, SIZE, 3), mask_of(rng, 5, ignored=False)
+            for when, picture, day in (("pre", before, "2017-10-03"), ("post", after, "2018-09-20")):
+                write_picture(base / "images" / f"{name}_{when}_disaster.png", picture)
+                metadata = {"capture_date": f"{day}T16:04:41.000Z", "gsd": 2.1, "disaster": name.split("_")[0]}
+                label = {"features": {"lng_lat": [], "xy": []}, "metadata": metadata}
+                write_text(base / "labels" / f"{name}_{when}_disaster.json", json.dumps(label))
+            write_picture(base / "targets" / f"{name}_pre_disaster_target.png", (mask > 0).astype(np.uint8))
+            write_picture(base / "targets" / f"{name}_post_disaster_target.png", mask.astype(np.uint8))
+            planted[split][name] = Planted((np.moveaxis(before, -1, 0), np.moveaxis(after, -1, 0)), mask)
+    return planted
+
+
+# --- SpaceNet 7
+
+SN7_MONTHS = ("2018_01", "2018_02", "2018_05")
+
+
+def box(left, top, right, bottom, *z):
+    """The corners of a box, and back to the first."""
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+    return [[float(x), float(y), *z] for x, y in corners]
+
+
+def sn7_buildings(number):
+    """Outlines of a month of buildings, and their mask: one with a yard, one of two parts, one without an outline."""
+    mask = np.zeros((SIZE, SIZE), int)
+    mask[1:7, 2:9], mask[3:5, 4:6], mask[10:13, 1:3], mask[10:13, 5:6] = 1, 0, 1, 1
+    shapes = [
+        {"type": "Polygon", "coordinates": [box(2, 1, 9, 7), box(4, 3, 6, 5)]},
+        {"type": "MultiPolygon", "coordinates": [[box(0.6, 9.7, 3.4, 12.9, 0.0)], [box(5, 10, 6, 13, 0.0)]]},
+        None,
+    ]
+    if number > 0:  # built later
+        mask[8:11, 9 + number : 14] = 1
+        shapes.append({"type": "Polygon", "coordinates": [box(9 + number, 8, 14, 11)]})
+    features = [
+        {"type": "Feature", "properties": {"Id": index}, "geometry": shape} for index, shape in enumerate(shapes)
+    ]
+    return {"type": "FeatureCollection", "features": features}, mask
+
+
+def sn7_months(root):
+    """Files of three months of every place; answers split -> place -> [(image, mask)], cut-outs as NaN and IGNORE."""
+    planted = {}
+    for split, places in PLACES.items():
+        planted[split] = {place: [] for place in places}
+        for place in places:
+            for number, month in enumerate(SN7_MONTHS):
+                stored = noise(generator("sn7", place, month), 4, SIZE, SIZE)
+                stored[3] = 255
+                if month == "2018_02":
+                    stored[3, -3:, :4] = 0
+                name = f"global_monthly_{month}_mosaic_{place}"
+                write_tiff(root / "train" / place / "images_masked" / f"{name}.tif", stored)
+                outlines, mask = sn7_buildings(number)
+                label = root / "train" / place / "labels_match_pix" / f"{name}_Buildings.geojson"
+                write_text(label, json.dumps(outlines))
+                cut = stored[3] == 0
+                seen = np.where(cut, np.nan, stored[:3])
+                planted[split][place].append((seen, np.where(cut, IGNORE, mask)))
+    return planted
+
+
+def make_pangaea_spacenet7(root):
+    return {
+        split: {
+            f"{place}/{month}": Planted((seen,), mask)
+            for place, months in places.items()
+            for month, (seen, mask) in zip(SN7_MONTHS, months, strict=True)
+        }
+        for split, places in sn7_months(root).items()
+    }
+
+
+def make_pangaea_spacenet7_change(root):
+    """Of three months the first and the second, in which some was cut out."""
+    planted = {}
+    for split, places in sn7_months(root).items():
+        planted[split] = {}
+        for place, ((before, first), (after, second), _) in places.items():
+            changed = np.where((first == IGNORE) | (second == IGNORE), IGNORE, first != second)
+            planted[split][f"{place}/2018_01/2018_02"] = Planted((before, after), changed)
+    return planted
+
+
+MADE = {
+    "pangaea-pastis-r": make_pangaea_pastis_r,
+    "pangaea-spacenet7": make_pangaea_spacenet7,
+    "pangaea-spacenet7-change": make_pangaea_spacenet7_change,
+    "pangaea-xview2": make_pangaea_xview2,
+}
 """By name of the benchmark."""
