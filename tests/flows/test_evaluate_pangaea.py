@@ -16,7 +16,14 @@ from pipelines.training.benchmarks import benchmark_class, open_benchmark
 from pipelines.training.benchmarks.sample import IGNORE
 
 TRAINING = Path(__file__).parents[1] / "training"
-NAMES = ("pangaea-pastis-r", "pangaea-spacenet7", "pangaea-spacenet7-change", "pangaea-xview2")
+NAMES = (
+    "pangaea-crop-type-mapping",
+    "pangaea-five-billion-pixels",
+    "pangaea-pastis-r",
+    "pangaea-spacenet7",
+    "pangaea-spacenet7-change",
+    "pangaea-xview2",
+)
 
 
 def maker(name):

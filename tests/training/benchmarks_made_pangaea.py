@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from made_pictures import SIZE, Planted, generator, mask_of, noise, write_picture, write_text, write_tiff
+import tifffile
+from made_pictures import SIZE, Planted, generator, mask_of, noise, words, write_picture, write_text, write_tiff
 
 from pipelines.training.benchmarks.sample import IGNORE
 from pipelines.training.benchmarks.spacenet7_places import PLACES
@@ -154,7 +155,76 @@ def make_pangaea_spacenet7_change(root):
     return planted
 
 
+# --- Five-Billion-Pixels
+
+FBP_TEST = words("""
+    GF2_PMS1__L1A0001064454-MSS1 GF2_PMS1__L1A0001118839-MSS1 GF2_PMS1__L1A0001344822-MSS1 GF2_PMS1__L1A0001348919-MSS1
+    GF2_PMS1__L1A0001366278-MSS1 GF2_PMS1__L1A0001366284-MSS1 GF2_PMS1__L1A0001395956-MSS1 GF2_PMS1__L1A0001432972-MSS1
+    GF2_PMS1__L1A0001670888-MSS1 GF2_PMS1__L1A0001680857-MSS1 GF2_PMS1__L1A0001680858-MSS1 GF2_PMS1__L1A0001757429-MSS1
+    GF2_PMS1__L1A0001765574-MSS1 GF2_PMS2__L1A0000607677-MSS2 GF2_PMS2__L1A0000607681-MSS2 GF2_PMS2__L1A0000718813-MSS2
+    GF2_PMS2__L1A0001038935-MSS2 GF2_PMS2__L1A0001038936-MSS2 GF2_PMS2__L1A0001119060-MSS2 GF2_PMS2__L1A0001367840-MSS2
+    GF2_PMS2__L1A0001378491-MSS2 GF2_PMS2__L1A0001378501-MSS2 GF2_PMS2__L1A0001396036-MSS2 GF2_PMS2__L1A0001396037-MSS2
+    GF2_PMS2__L1A0001416129-MSS2 GF2_PMS2__L1A0001471436-MSS2 GF2_PMS2__L1A0001517494-MSS2 GF2_PMS2__L1A0001591676-MSS2
+    GF2_PMS2__L1A0001787564-MSS2 GF2_PMS2__L1A0001821754-MSS2
+""")
+FBP_TRAIN = ("GF2_PMS1__L1A0000564539-MSS1", "GF2_PMS1__L1A0000575925-MSS1")
+
+
+def write_cmyk_tiff(path, bands):
+    """(4, y, x) of 8 bits, tagged as cyan, magenta, yellow and black."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(path, np.ascontiguousarray(np.moveaxis(bands, 0, -1)), photometric="separated")
+
+
+def make_pangaea_five_billion_pixels(root):
+    planted = {}
+    for split, scenes in {"train": FBP_TRAIN, "test": FBP_TEST}.items():
+        planted[split] = {}
+        for scene in scenes:
+            rng = generator("fbp", scene)
+            stored, mask = noise(rng, 4, SIZE, SIZE), mask_of(rng, 24)
+            write_cmyk_tiff(root / "Image__8bit_NirRGB" / f"{scene}.tif", stored)
+            label = np.where(mask == IGNORE, 0, mask + 1).astype(np.uint8)
+            write_picture(root / "Annotation__index" / f"{scene}_24label.png", label)
+            planted[split][scene] = Planted((stored,), mask)
+    return planted
+
+
+# --- Crop Type Mapping
+
+CROP_DAYS = {"s1": ("2017-01-04", "2017-03-17", "2017-09-01"), "s2": ("2017-02-11", "2017-05-02")}
+
+
+def make_pangaea_crop_type_mapping(root):
+    base, planted, rows = root / "southsudan", {"train": {}, "val": {}, "test": {}}, ["id,partition"]
+    for number, split in {17: "train", 2: "val", 1204: "test", 3: "train"}.items():
+        rng = generator("crops", number)
+        s1 = rng.normal(-12, 4, (3, SIZE, SIZE, 3))
+        s2 = noise(rng, 10, SIZE, SIZE, 2, dtype=np.uint16, high=9000) + 1
+        s2[:, 4, 5, 1] = 0
+        mask = mask_of(rng, 4)
+        truth = np.where(mask == IGNORE, 0, mask + 1).astype(np.float64 if number == 2 else np.int16)
+        truth[0, -2:] = 5, 9  # less frequent crops
+        mask[0, -2:] = IGNORE
+        if number == 2:
+            truth[-1, -1] = np.nan
+        entry = f"{number:06d}"
+        for folder, arrays in {"npy": {"s1": s1, "s2": s2, "planet": s2[:4]}, "truth": {"truth": truth}}.items():
+            (base / folder).mkdir(parents=True, exist_ok=True)
+            np.savez_compressed(base / folder / f"southsudan_{entry}.npz", **arrays)
+        for sensor, days in CROP_DAYS.items():
+            write_text(base / sensor / f"{sensor}_southsudan_{entry}.json", json.dumps({"dates": days}))
+        rows.append(f"{number},{('train', 'val', 'test').index(split)}")
+        seen = np.where(s2 == 0, np.nan, s2 * 1e-4)
+        images = (*np.moveaxis(seen, -1, 0), *np.moveaxis(s1[:2], -1, 0))
+        planted[split][entry] = Planted(images, mask, 1e-5)
+    write_text(base / "list_eval_partition.csv", "\n".join(rows) + "\n")
+    return planted
+
+
 MADE = {
+    "pangaea-crop-type-mapping": make_pangaea_crop_type_mapping,
+    "pangaea-five-billion-pixels": make_pangaea_five_billion_pixels,
     "pangaea-pastis-r": make_pangaea_pastis_r,
     "pangaea-spacenet7": make_pangaea_spacenet7,
     "pangaea-spacenet7-change": make_pangaea_spacenet7_change,

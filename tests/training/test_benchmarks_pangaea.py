@@ -1,4 +1,4 @@
-"""Sets of PANGAEA: choices and faults.
+"""Sets of PANGAEA that are kept as arrays: choices and faults.
 
 That what was planted is what is read is tested with all other sets, in test_benchmarks_e_sets.
 """
@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import json
 import pickle
-import shutil
 
 import numpy as np
 import pytest
 from benchmarks_made_pangaea import MADE
-from made_pictures import SIZE, words, write_picture, write_text, write_tiff
+from made_pictures import SIZE, words, write_text
 
 from pipelines.training.benchmarks import SampleError, npy_file, open_benchmark
 from pipelines.training.benchmarks.errors import LayoutError, SplitError
-from pipelines.training.benchmarks.geojson_mask import read_geojson_mask
-from pipelines.training.benchmarks.spacenet7_places import PLACES
 
 PASTIS = "pangaea-pastis-r"
 
@@ -197,167 +194,117 @@ def test_an_array_that_claims_too_much_is_refused_unread(made, monkeypatch):
         open_benchmark(PASTIS, root, "val")[0]
 
 
-# --- xView2
+# --- Crop Type Mapping
 
-XVIEW2 = "pangaea-xview2"
-FLORENCE = "hurricane-florence_00000103"
-
-
-def test_dates_of_xview2_are_told_where_the_labels_tell_them(made):
-    root = made(XVIEW2)
-    opened = open_benchmark(XVIEW2, root, "train")
-    assert [image.time for image in opened[0].images] == ["2017-10-03", "2018-09-20"]
-    path = root / "train/labels" / f"{FLORENCE}_pre_disaster.json"
-    for stated in ("yesterday", 20171003, "2017-13-40"):
-        rewritten(path, lambda d, stated=stated: d["metadata"].update(capture_date=stated))
-        assert [image.time for image in opened[0].images] == ["", "2018-09-20"]
-    path.unlink()
-    assert [image.time for image in opened[0].images] == ["", "2018-09-20"]
-    write_text(root / "train/labels" / f"{FLORENCE}_post_disaster.json", "{")
-    with pytest.raises(SampleError, match="must be JSON"):
-        opened[0]
+CROPS = "pangaea-crop-type-mapping"
+ARRAYS = "southsudan/npy/southsudan_001204.npz"
+TRUTH = "southsudan/truth/southsudan_001204.npz"
 
 
 @pytest.mark.parametrize(
-    ("part", "pixels", "message"),
+    ("sensors", "dates", "expected"),
     [
-        ("targets/{}_post_disaster_target.png", np.full((SIZE, SIZE), 5, np.uint8), r"labels must be among .*5"),
-        ("targets/{}_post_disaster_target.png", np.zeros((SIZE, 7), np.uint8), "height, width"),
-        ("images/{}_pre_disaster.png", np.zeros((SIZE, 7, 3), np.uint8), "height, width"),
-        ("images/{}_post_disaster.png", np.zeros((SIZE, SIZE), np.uint8), "must have 3 bands, got 1"),
-        ("images/{}_post_disaster.png", None, "must be there"),
-        ("targets/{}_post_disaster_target.png", None, "must be there"),
+        (("s1",), 2, ["2017-01-04", "2017-09-01"]),
+        (("s1",), 1, ["2017-09-01"]),
+        (("s1", "s2"), 1, ["2017-09-01", "2017-05-02"]),
+        (("s2", "s1"), 9, ["2017-02-11", "2017-05-02", "2017-01-04", "2017-03-17", "2017-09-01"]),
     ],
 )
-def test_pairs_of_another_form_are_refused(made, part, pixels, message):
-    root = made(XVIEW2)
-    path = root / "train" / part.format(FLORENCE)
-    path.unlink()
-    if pixels is not None:
-        write_picture(path, pixels)
-    with pytest.raises(SampleError, match=message):
-        open_benchmark(XVIEW2, root, "train")[0]
+def test_series_of_crops_are_read_as_asked(made, sensors, dates, expected):
+    images = open_benchmark(CROPS, made(CROPS), "test", sensors=sensors, dates=dates)[0].images
+    assert [image.time for image in images] == expected
 
 
-def test_a_part_of_xview2_without_targets_is_refused(made):
-    root = made(XVIEW2)
-    (root / "test/targets").rename(root / "test/masks")
-    with pytest.raises(LayoutError, match="must hold targets"):
-        open_benchmark(XVIEW2, root, "test")
-
-
-# --- SpaceNet 7
-
-SN7 = "pangaea-spacenet7"
-CHANGE = "pangaea-spacenet7-change"
-FIRST = PLACES["test"][0]
-BUILDINGS = f"train/{FIRST}/labels_match_pix/global_monthly_2018_01_mosaic_{FIRST}_Buildings.geojson"
-
-
-def test_places_of_spacenet7_are_divided_as_published():
-    """Hafner et al. 2023: 30, 15 and 14 places, each in one split."""
-    assert [len(PLACES[split]) for split in ("train", "val", "test")] == [30, 15, 14]
-    assert len({place for places in PLACES.values() for place in places}) == 59
-
-
-def as_packaged(root, *, masked=("2018_02",), unlabelled=()):
-    """Turns outlines into the masks of PANGAEA's package, with its list of months."""
-    listed = {}
-    for folder in sorted((root / "train").iterdir()):
-        for path in sorted((folder / "labels_match_pix").iterdir()):
-            mask = read_geojson_mask(path, (SIZE, SIZE))
-            write_tiff(folder / "labels_raster" / f"{path.stem}.tif", (255 * mask).astype(np.uint8)[None])
-            path.unlink()
-        listed[folder.name] = [
-            {"aoi_id": folder.name, "index": index, "year": 2018, "month": month,
-             "mask": f"2018_{month:02d}" in masked, "label": f"2018_{month:02d}" not in unlabelled}
-            for index, month in enumerate((1, 2, 5))
-        ]  # fmt: skip
-    write_text(root / "metadata_train.json", json.dumps(listed))
-
-
-def test_months_of_the_package_are_those_without_a_cut_out(tmp_path):
-    planted = MADE[SN7](tmp_path)["test"]
-    as_packaged(tmp_path)
-    opened = open_benchmark(SN7, tmp_path, "test")
-    assert list(opened.entries) == [f"{place}/{month}" for place in PLACES["test"] for month in ("2018_01", "2018_05")]
-    for sample in opened:
-        np.testing.assert_array_equal(sample.target.mask, planted[sample.id].target)
-    pairs = open_benchmark(CHANGE, tmp_path, "test")
-    assert pairs.entries[0] == f"{FIRST}/2018_01/2018_05"
-    expected = planted[f"{FIRST}/2018_01"].target != planted[f"{FIRST}/2018_05"].target
-    np.testing.assert_array_equal(pairs[0].target.mask, expected)
-    as_packaged(tmp_path, unlabelled=("2018_05",))
-    assert len(open_benchmark(SN7, tmp_path, "test")) == 14
-    with pytest.raises(LayoutError, match=r"two months or more to compare, got \['2018_01'\]"):
-        open_benchmark(CHANGE, tmp_path, "test")
+def test_crops_may_lie_in_the_archives_folder(tmp_path):
+    MADE[CROPS](tmp_path / "africa_crop_type_mapping_v1.0")
+    assert list(open_benchmark(CROPS, tmp_path, "train").entries) == ["000017", "000003"]
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "message"),
-    [
-        (lambda d: d.pop(FIRST), LayoutError, f"{FIRST} is not there"),
-        (lambda d: d[FIRST][0].pop("mask"), SampleError, "year, month, label and mask"),
-        (lambda d: d[FIRST][0].update(year=None), SampleError, "year, month, label and mask"),
-        (lambda d: d[FIRST].append(d[FIRST][0]), SplitError, "a sample once"),
-    ],
+    "options", [{"sensors": ()}, {"sensors": ("planet",)}, {"sensors": ("s1", "s1")}, {"dates": 0}]
 )
-def test_lists_of_months_of_another_form_are_refused(made, change, error, message):
-    root = made(SN7)
-    as_packaged(root)
-    rewritten(root / "metadata_train.json", change)
-    with pytest.raises(error, match=message):
-        open_benchmark(SN7, root, "test")
-
-
-@pytest.mark.parametrize("name", [SN7, CHANGE])
-def test_a_place_that_is_missing_is_named(made, name):
-    root = made(name)
-    shutil.rmtree(root / "train" / FIRST)
-    with pytest.raises(LayoutError, match=f"must hold {FIRST}/images_masked"):
-        open_benchmark(name, root, "test")
-    assert len(open_benchmark(name, root, "val"))
+def test_choices_that_crops_have_not_are_refused(made, options):
+    with pytest.raises(SplitError, match=r"South Sudan: (sensors|dates) must"):
+        open_benchmark(CROPS, made(CROPS), "train", **options)
 
 
 @pytest.mark.parametrize(
-    ("geometry", "message"),
-    [
-        ({"type": "Point", "coordinates": [1.0, 2.0]}, "got a Point"),
-        ({"type": "Polygon"}, "coordinates"),
-        ({"type": "Polygon", "coordinates": [[[1, 2], [3, 4]]]}, "4 corners or more"),
-        ({"type": "Polygon", "coordinates": [[["1", "2"]] * 4]}, "corners must be x, y"),
-        ({"type": "Polygon", "coordinates": [[[1, 2], [3]] * 4]}, "polygons in pixels"),
-        ({"type": "Polygon", "coordinates": [[[float("nan"), 2.0]] * 4]}, "all in pixels"),
-        ({"type": "Polygon", "coordinates": [[[1e9, 2.0]] * 4]}, "all in pixels"),
-        ([1], "polygons in pixels"),
-    ],
+    "text", ["id,part\n1,0\n", "id,partition\nx,0\n", "id,partition\n1\n", "id,partition\n../1,0\n"]
 )
-def test_outlines_of_another_form_are_refused(made, geometry, message):
-    root = made(SN7)
-    rewritten(root / BUILDINGS, lambda d: d["features"][0].update(geometry=geometry))
-    with pytest.raises(SampleError, match=message):
-        open_benchmark(SN7, root, "test")[0]
+def test_lists_of_grids_of_another_form_are_refused(made, text):
+    root = made(CROPS)
+    write_text(root / "southsudan/list_eval_partition.csv", text)
+    with pytest.raises(LayoutError, match="whole numbers in columns id and partition"):
+        open_benchmark(CROPS, root, "train")
 
 
-def test_a_month_without_a_building_is_background(made):
-    root = made(SN7)
-    write_text(root / BUILDINGS, json.dumps({"type": "FeatureCollection", "features": []}))
-    assert not open_benchmark(SN7, root, "test")[0].target.mask.any()
-    (root / BUILDINGS).unlink()
-    with pytest.raises(SampleError, match="must be readable"):
-        open_benchmark(SN7, root, "test")[0]
+def test_a_split_without_a_grid_is_refused(made):
+    root = made(CROPS)
+    write_text(root / "southsudan/list_eval_partition.csv", "id,partition\n17,0\n")
+    with pytest.raises(LayoutError, match="at least one sample"):
+        open_benchmark(CROPS, root, "test")
+
+
+def arrays_with(**changed):
+    arrays = {"s1": np.zeros((3, SIZE, SIZE, 3)), "s2": np.ones((10, SIZE, SIZE, 2), np.uint16)} | changed
+    return {name: array for name, array in arrays.items() if array is not None}
 
 
 @pytest.mark.parametrize(
-    ("bands", "message"),
+    ("part", "arrays", "message"),
     [
-        (np.zeros((3, SIZE, SIZE), np.uint8), "must have 4 bands, got 3"),
-        (np.zeros((4, SIZE, SIZE), np.uint16), "must hold uint8, got uint16"),
-        (np.full((4, SIZE, 9), 255, np.uint8), "height, width"),
+        (ARRAYS, arrays_with(s2=None), "must hold an array 's2'"),
+        (ARRAYS, arrays_with(s2=np.ones((9, SIZE, SIZE, 2))), "must have 10 bands, got 9"),
+        (ARRAYS, arrays_with(s1=np.ones((1, SIZE, SIZE, 3))), "must have 2 bands, got 1"),
+        (ARRAYS, arrays_with(s1=np.ones((2, SIZE, SIZE, 4))), "s1 must have an image for each of 3 dates, got 4"),
+        (ARRAYS, arrays_with(s1=np.ones((2, SIZE, SIZE))), "must have 4 dims"),
+        (ARRAYS, arrays_with(s1=np.ones((2, SIZE, SIZE, 3), complex)), "real numbers, got complex128"),
+        (ARRAYS, arrays_with(s1=np.ones((2, SIZE, 7, 3))), "height, width"),
+        (TRUTH, {"truth": np.full((SIZE, SIZE), -1)}, "labels must be among"),
+        (TRUTH, {"truth": np.full((SIZE, SIZE), 0.5)}, "whole numbers"),
+        (TRUTH, {"mask": np.zeros((SIZE, SIZE))}, "must hold an array 'truth'"),
     ],
 )
-def test_mosaics_of_another_form_are_refused(made, bands, message):
-    root = made(CHANGE)
-    write_tiff(root / f"train/{FIRST}/images_masked/global_monthly_2018_02_mosaic_{FIRST}.tif", bands)
-    with pytest.raises(SampleError, match=message):
-        open_benchmark(CHANGE, root, "test")[0]
+def test_grids_of_another_form_are_refused(made, part, arrays, message):
+    root = made(CROPS)
+    np.savez(root / part, **arrays)
+    with pytest.raises(SampleError, match=message) as error:
+        open_benchmark(CROPS, root, "test")[0]
+    assert "southsudan_001204.npz" in str(error.value)
+
+
+def test_archives_that_are_damaged_are_refused(made):
+    root = made(CROPS)
+    path = root / ARRAYS
+    content = path.read_bytes()
+    for damaged in (b"", content[: len(content) // 2], content[:200] + bytes(300) + content[500:]):
+        path.write_bytes(damaged)
+        with pytest.raises(SampleError, match=r"must be a whole \.npz file of numbers"):
+            open_benchmark(CROPS, root, "test")[0]
+
+
+def test_pickles_in_archives_are_never_opened(made):
+    root = made(CROPS)
+    trace = root / "trace"
+    np.savez(root / ARRAYS, **arrays_with(s2=np.array([Runs(trace)], dtype=object)))
+    with pytest.raises(SampleError, match="real numbers, got object"):
+        open_benchmark(CROPS, root, "test")[0]
+    (root / ARRAYS).write_bytes(pickle.dumps(Runs(trace)))
+    with pytest.raises(SampleError, match=r"must be a whole \.npz file of numbers"):
+        open_benchmark(CROPS, root, "test")[0]
+    assert not trace.exists()
+
+
+def test_an_archive_that_claims_too_much_is_refused_unread(made, monkeypatch):
+    root = made(CROPS)
+    monkeypatch.setattr(npy_file, "MAX_PIXELS", 10 * SIZE * SIZE * 2 - 1)
+    with pytest.raises(SampleError, match=r"at most 5119 values, got \(10, 16, 16, 2\)"):
+        open_benchmark(CROPS, root, "test")[0]
+
+
+@pytest.mark.parametrize("document", [{}, {"dates": 5}, {"dates": ["2017-02-30", "2017-05-02"]}, {"dates": [1, 2]}])
+def test_dates_of_another_form_are_refused(made, document):
+    root = made(CROPS)
+    write_text(root / "southsudan/s2/s2_southsudan_001204.json", json.dumps(document))
+    with pytest.raises(SampleError, match="must list dates"):
+        open_benchmark(CROPS, root, "test")[0]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pipelines.training.benchmarks.errors import LayoutError, SampleError, SplitError
+from pipelines.training.benchmarks.evenly_spaced import evenly_spaced
 from pipelines.training.benchmarks.folder import check_part
 from pipelines.training.benchmarks.image_format import ImageFormat, check_same_size, image_of
 from pipelines.training.benchmarks.indexed import IndexedBenchmark
@@ -169,18 +170,11 @@ PASTIS-R/    (the root may also be the folder that holds it)
                 form,
                 time=date.fromordinal(days[index]).isoformat(),
             )
-            for index in spaced(len(days), self.dates)
+            for index in evenly_spaced(len(days), self.dates)
         ]
 
 
-def spaced(num: int, wanted: int) -> list[int]:
-    """Indices of at most `wanted` of `num` images, from the first to the last and evenly between; of one the last."""
-    if wanted == 1:
-        return [num - 1]
-    return sorted({index * (num - 1) // (wanted - 1) for index in range(wanted)})
-
-
-def _patches(path: Path) -> list[Mapping[str, Any]]:
+def _patches(path: Path) -> Sequence[Mapping[str, Any]]:
     """Properties of all patches, with whole numbers for patch and fold."""
     document = read_json(path)
     try:

@@ -55,6 +55,8 @@ REGISTRY: Final[dict[str, str]] = {
     "nwpu-resisc45-few-shot": "resisc45:FewShotResisc45",
     "oscd": "oscd:Oscd",
     "pangaea-ai4smallfarms": "ai4_small_farms:Ai4SmallFarms",
+    "pangaea-crop-type-mapping": "crop_type_mapping:CropTypeMapping",
+    "pangaea-five-billion-pixels": "five_billion_pixels:FiveBillionPixels",
     "pangaea-hls-burn-scars": "hls_burn_scars:HlsBurnScars",
     "pangaea-mados": "mados:Mados",
     "pangaea-pastis-r": "pastis_r:PastisR",

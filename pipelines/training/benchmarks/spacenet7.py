@@ -93,6 +93,7 @@ class SpaceNet7Months(IndexedBenchmark):
 
     def _buildings(self, place: str, month: str, image: BenchmarkImage) -> NDArray[np.int64]:
         """1 in buildings, 0 elsewhere, IGNORE where the image was cut out."""
+        mask: NDArray[np.int64]
         folder, name = self.base / place, f"{_stem(place, month)}_Buildings"
         path = folder / "labels_raster" / f"{name}.tif"
         if path.parent.is_dir():
