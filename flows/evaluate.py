@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipelines.training.benchmarks.sample import Sample
     from pipelines.training.metrics.metric import Metric
     from pipelines.training.metrics.prediction import Prediction
+    from pipelines.training.protocols.head_watch import HeadWatch
     from pipelines.training.protocols.stream import Streamed
     from ringmoe_core.loaded_model import LoadedModel
     from ringmoe_core.task_model import TaskModel
@@ -68,6 +69,9 @@ class _Ready:
     detail: Mapping[str, Any]
     """What is to be said of the head."""
 
+    watch: HeadWatch | None = None
+    """Of a stored head whose file says what it learned from."""
+
 
 def evaluate(run: EvaluateRun, progress: OnProgress = lambda *_: None) -> EvaluateReport:
     """Puts a model, or predictions, to a benchmark.
@@ -81,10 +85,11 @@ def evaluate(run: EvaluateRun, progress: OnProgress = lambda *_: None) -> Evalua
     split = _split(run.split, TEST_SPLITS, info, "--split")
     benchmark = _open(run, split)
     metric = metric_for(info.task, len(info.classes), Resampling(seed=run.seed, num_replicates=run.replicates))
+    notes: tuple[str, ...] = ()
     if run.predictions is not None:
         streamed, protocol, weights = _from_file(run, benchmark, split, metric, progress)
     else:
-        streamed, protocol, weights = _from_model(run, benchmark, split, metric, progress)
+        streamed, protocol, weights, notes = _from_model(run, benchmark, split, metric, progress)
     if not streamed.num_images:
         raise ConfigError(
             f"{info.title} {split}: at least one sample must be usable, all {streamed.num_skipped} were left out; "
@@ -100,6 +105,7 @@ def evaluate(run: EvaluateRun, progress: OnProgress = lambda *_: None) -> Evalua
         streamed=streamed,
         protocol=protocol,
         weights=weights,
+        notes=notes,
         held_bytes=metric.held_bytes(),
     )
 
@@ -135,7 +141,7 @@ def _from_file(
 
 def _from_model(
     run: EvaluateRun, benchmark: Benchmark, split: str, metric: Metric, progress: OnProgress
-) -> tuple[Streamed, dict[str, Any], dict[str, Any]]:
+) -> tuple[Streamed, dict[str, Any], dict[str, Any], tuple[str, ...]]:
     from pipelines.training.protocols.stream import stream, stream_videos
     from ringmoe_core import load_checkpoint
 
@@ -160,7 +166,7 @@ def _from_model(
     streamed = send(benchmark, answer, metric, lambda done: progress("evaluate", done, len(benchmark)))
     protocol = {"name": settings.protocol, **asdict(settings), **ready.detail}
     weights = {"name": run.weights, "sha256": loaded.sha256, "trained_modalities": list(trained)}
-    return streamed, protocol, weights
+    return streamed, protocol, weights, () if ready.watch is None else ready.watch.notes()
 
 
 def _taught(trial: _Trial) -> _Ready:
@@ -203,6 +209,7 @@ def _taught(trial: _Trial) -> _Ready:
 
 def _stored(trial: _Trial) -> _Ready:
     """A head of a file."""
+    from pipelines.training.protocols.head_watch import HeadWatch
     from pipelines.training.protocols.lesson import HEAD
     from ringmoe_core.heads import load_heads
     from ringmoe_core.task_model import TaskModel
@@ -215,8 +222,10 @@ def _stored(trial: _Trial) -> _Ready:
         raise ConfigError(f"--head must be one of {sorted(stored.heads)} of {path}, got {name!r}")
     check_stored(stored.metadata.configs[name], info, name)
     task = TaskModel(trial.loaded.model, {HEAD: stored.heads[name]}).eval()
-    detail = {"head": name, "heads_sha256": stored.sha256}
-    return _Ready(task=task, temperature=stored.metadata.temperature(name), detail=detail)
+    learned = stored.metadata.inputs.get(name)
+    detail = {"head": name, "heads_sha256": stored.sha256, "learned": None if learned is None else learned.to_dict()}
+    watch = None if learned is None else HeadWatch(name, learned, trial.settings)
+    return _Ready(task=task, temperature=stored.metadata.temperature(name), detail=detail, watch=watch)
 
 
 def _only_fitting(configs: Mapping[str, Any], info: BenchmarkInfo, path: Path) -> str:
@@ -246,6 +255,8 @@ def _answer(trial: _Trial, ready: _Ready) -> Callable[[Sample], Prediction]:
             images = sample_images(sample, trial.trained, pair=kind == "change")
         except ValueError as error:
             raise SampleError(sample.id, str(error), "leave the sample out, or take other weights") from error
+        if ready.watch is not None:
+            ready.watch.see(images)
         return answer(ready.task, images, kind, trial.settings, ready.temperature)
 
     return answered

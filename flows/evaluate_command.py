@@ -100,6 +100,7 @@ def report_text(report: EvaluateReport) -> str:
         lines.append(f"a trial on the first {told['limit']} samples, not a result")
     if told["skipped"]["num"]:
         lines.append(f"left out: {told['skipped']['num']}; the first: {told['skipped']['reasons'][0]}")
+    lines += [f"note: {note}" for note in told["notes"]]
     return "\n".join(lines)
 
 

@@ -59,6 +59,8 @@ class EvaluateReport:
     protocol: Mapping[str, Any]
     weights: Mapping[str, Any] | None
     held_bytes: int
+    notes: tuple[str, ...] = ()
+    """What a reader of the numbers must know."""
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON-ready values; numbers that do not exist are null."""
@@ -86,6 +88,7 @@ class EvaluateReport:
             "limit": self.run.limit,
             "options": dict(self.run.options),
             "skipped": {"num": self.streamed.num_skipped, "reasons": list(self.streamed.reasons)},
+            "notes": list(self.notes),
             "seeds": {"learning": self.run.seed, "resampling": self.run.seed},
             "weights": None if self.weights is None else dict(self.weights),
             "held_bytes": self.held_bytes,

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pipelines.training.own_labels.design import Design
     from pipelines.training.own_labels.label_pixels import LabelPixels
     from ringmoe_core import LoadedModel
+    from ringmoe_core.heads.head_inputs import HeadInputs
 
 LONGEST_NAME: Final = 36
 """Letters of a column that a product's name keeps; with `own-` they are the forty that a region takes."""
@@ -75,7 +76,7 @@ def fit_region(
     laid = lay(pixels, features, grid, options, before=labels.skipped)
     design = _design(laid, options, on_progress)
     out = options.out or config.output / "heads" / f"{_plain(options.column)}.safetensors"
-    note = _learnt(laid, design, options, loaded, out)
+    note = _learnt(laid, design, options, loaded, out, inputs=features.inputs)
     areas: tuple[AreaEstimate, ...] = ()
     notes: list[str] = []
     if options.random_sample and laid.left_out:
@@ -154,7 +155,9 @@ def _design(laid: Laid, options: FitOptions, on_progress: OnProgress) -> Design:
     )
 
 
-def _learnt(laid: Laid, design: Design, options: FitOptions, loaded: LoadedModel, out: Path) -> HeadNote:
+def _learnt(
+    laid: Laid, design: Design, options: FitOptions, loaded: LoadedModel, out: Path, *, inputs: HeadInputs
+) -> HeadNote:
     """Teaches the head all samples and writes it."""
     columns, num_maps = columns_of(options.features, laid.num_maps)
     views = laid.samples.views
@@ -181,6 +184,7 @@ def _learnt(laid: Laid, design: Design, options: FitOptions, loaded: LoadedModel
         temperature=design.temperature,
         backbone=loaded,
         provenance=provenance,
+        inputs=inputs,
     )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringmoe_core import LoadedModel
+    from ringmoe_core.heads.head_inputs import HeadInputs
     from ringmoe_core.heads.pixel import PixelHead
 
 
@@ -44,6 +45,7 @@ def save_own_head(
     temperature: float,
     backbone: LoadedModel,
     provenance: str,
+    inputs: HeadInputs,
 ) -> HeadNote:
     """Writes a head of pixels for use in a region, and returns what a report says of it."""
     options = {"maps": bool(head.num_maps), "statistics": head.num_statistics, "hidden": head.hidden}
@@ -54,6 +56,7 @@ def save_own_head(
         normalisation=NORMALISATION_ID,
         provenance=provenance,
         temperatures={task: temperature},
+        inputs={task: inputs},
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     digest = save_heads({task: head}, out, metadata=metadata)

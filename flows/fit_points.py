@@ -14,7 +14,7 @@ from flows.fit_head import HeadNote
 from flows.fit_options import METRES_A_KM
 from flows.fit_report import FitReport
 from flows.progress import OnProgress, ignore_progress
-from pipelines.inference.channels import NORMALISATION_ID
+from pipelines.inference.channels import MODALITY_BANDS, NORMALISATION_ID
 from pipelines.training.own_labels.chosen import FEWEST_SAMPLES, frequent
 from pipelines.training.own_labels.crossing import Samples
 from pipelines.training.own_labels.design import FOREST, HEAD, Design, evaluate, simple_learners
@@ -34,6 +34,7 @@ from pipelines.training.own_labels.series_learner import (
 from pipelines.training.own_labels.views import single_views
 from ringmoe_core import nano
 from ringmoe_core.heads import HeadConfig, HeadMetadata, save_heads
+from ringmoe_core.heads.head_inputs import HeadInputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,6 +95,8 @@ class _Points:
     lat: npt.NDArray[np.float64]
     survey: npt.NDArray[np.str_] | None
     class_names: tuple[str, ...]
+    inputs: HeadInputs
+    """Bands with a value at any of them."""
 
     @property
     def samples(self) -> Samples:
@@ -164,8 +167,19 @@ def _chosen(table: PointTable, options: PointOptions) -> tuple[_Points, dict[str
         lat=table.lat[kept],
         survey=None if table.survey is None else table.survey[kept],
         class_names=held,
+        inputs=HeadInputs(bands=_bands(table, kept)),
     )
     return points, left_out
+
+
+def _bands(table: PointTable, kept: npt.NDArray[np.bool_]) -> dict[str, tuple[str, ...]]:
+    """The bands of each series that have a value at a point that is kept."""
+    found = {}
+    for modality, bands in MODALITY_BANDS.items():
+        if modality in table.series:
+            seen = np.isfinite(table.series[modality][kept]).any((0, 1)).tolist()
+            found[str(modality)] = tuple(band for band, has in zip(bands, seen, strict=True) if has)
+    return {modality: bands for modality, bands in found.items() if bands}
 
 
 def _designs(
@@ -245,6 +259,7 @@ def _save(points: _Points, design: Design, options: PointOptions, column: str, o
             f"{design.folds.num_folds} folds of {design.folds.kind}"
         ),
         temperatures={column: design.temperature},
+        inputs={column: points.inputs},
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     digest = save_heads({column: head}, out, metadata=metadata)

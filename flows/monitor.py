@@ -24,7 +24,7 @@ from flows.errors import NothingFoundError, OutputBusyError, OverBudgetError, Ru
 from flows.estimate import estimate_run
 from flows.lock import exclusive
 from flows.origins import remember_origins
-from flows.own_heads import check_asked_of_weights
+from flows.own_heads import check_asked_of_weights, own_head_notes
 from flows.paths import OutputPaths
 from flows.progress import OnProgress, ignore_progress
 from flows.region_file import dump_region
@@ -242,6 +242,7 @@ def _run(job: Job, stages: Stages, record: _Record, paths: OutputPaths) -> None:
     if not built_groups(built):
         record.products = _not_made(job.config, built)
         return
+    record.notes += own_head_notes(job.config, built.ref)
     with record.timed("infer", job.on_progress):
         answers = stages.infer(job, built.ref)
     with record.timed("make_products", job.on_progress):

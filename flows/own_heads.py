@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flows.errors import ConfigError
 from flows.weights import weights_path
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flows.config import RegionConfig
+    from pipelines.cube import CubeRef
+    from ringmoe_core.heads.head_inputs import HeadInputs
 
 UNKNOWN_CLASSES: Final = 10
 """Of a head whose file cannot be read: a forecast is no place to say so."""
@@ -23,8 +25,8 @@ def check_asked_of_weights(config: RegionConfig) -> None:
     Only a region that asks for either has its weights loaded here.
 
     Raises:
-        ConfigError: A head is not there, is damaged, of another kind or of other weights; or `max_novelty` is given
-            and the weights have no statistics of their training, or damaged ones.
+        ConfigError: A head is not there, is damaged, of another kind, of other weights or of other windows; or
+            `max_novelty` is given and the weights have no statistics of their training, or damaged ones.
     """
     heads = {entry.name: entry.head for entry in config.own_products}
     if not heads and config.max_novelty is None:
@@ -46,7 +48,7 @@ def check_asked_of_weights(config: RegionConfig) -> None:
     try:
         loaded = load_checkpoint(weights)
         key = "own"
-        load_own_heads(heads, loaded)
+        load_own_heads(heads, loaded, window=config.inference.window)
         key = "max_novelty"
         if config.max_novelty is not None:
             load_novelty(statistics, model_sha256=loaded.sha256)
@@ -54,14 +56,59 @@ def check_asked_of_weights(config: RegionConfig) -> None:
         raise ConfigError(f"{key}: {error}") from error
 
 
+def own_head_notes(config: RegionConfig, cube: CubeRef) -> list[str]:
+    """Returns a line for each of the user's heads that learned from bands that a cube does not hold.
+
+    What its report says of its accuracy does not hold there. Bands that a head never learned from end a run instead.
+
+    Args:
+        config: The region; its heads have passed `check_asked_of_weights`.
+        cube: That is to be mapped.
+    """
+    learned = {entry.name: _inputs(entry.head) for entry in config.own_products}
+    if not any(learned.values()):
+        return []
+    from pipelines.inference import InferenceOptions
+    from pipelines.inference.channels import MODALITY_GROUP
+    from pipelines.inference.fed_bands import fed_bands
+    from pipelines.inference.prediction import open_groups
+    from ringmoe_core.heads.head_inputs import band_words
+
+    groups = open_groups(cube)
+    held = fed_bands(groups, [name for name in InferenceOptions().modalities if MODALITY_GROUP[name] in groups])
+    return [
+        f"own product {name} must be shown what its head learned from, the cube lacks {band_words(lacking)}: the "
+        "accuracy that its report tells does not hold here; add those scenes, or fit it again"
+        for name, inputs in learned.items()
+        if inputs is not None and (lacking := inputs.lacking(held))
+    ]
+
+
 def num_own_classes(path: Path) -> int:
     """Returns how many classes a head's file tells of, by its header alone; `UNKNOWN_CLASSES` where it tells none."""
+    try:
+        return sum(len(entry["class_names"]) for entry in _stated(path)["configs"].values())
+    except (AttributeError, KeyError, TypeError):
+        return UNKNOWN_CLASSES
+
+
+def _inputs(path: Path) -> HeadInputs | None:
+    """What the one head of a file was shown while it learned, by the file's header alone; None where it is silent."""
+    from ringmoe_core.heads.head_inputs import HeadInputs
+
+    try:
+        return next((HeadInputs.from_dict(one) for one in _stated(path).get("inputs", {}).values()), None)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _stated(path: Path) -> dict[str, Any]:
+    """What a file's header says of its heads; nothing where it cannot be read."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="np") as file:
             notes = file.metadata() or {}
-        header = json.loads(notes["ringmoe-heads"])["header"]
-        return sum(len(entry["class_names"]) for entry in header["metadata"]["configs"].values())
+        return dict(json.loads(notes["ringmoe-heads"])["header"]["metadata"])
     except (SafetensorError, OSError, AttributeError, KeyError, TypeError, ValueError):
-        return UNKNOWN_CLASSES
+        return {}

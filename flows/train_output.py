@@ -115,7 +115,7 @@ def missing_classes(store: PlaceStore) -> list[str]:
 def _write_weights(run: _Run, model: RingMoE, state: dict[str, Tensor], threshold: float) -> list[str]:
     import torch
 
-    from flows.train_tasks import head_configs
+    from flows.train_tasks import head_configs, head_inputs
     from pipelines.inference.channels import NORMALISATION_ID
     from ringmoe_core import load_checkpoint, save_checkpoint
     from ringmoe_core.heads import HeadMetadata, build_head, save_heads
@@ -126,7 +126,7 @@ def _write_weights(run: _Run, model: RingMoE, state: dict[str, Tensor], threshol
     files = [path.name]
     last = config.stages[-1]
     configs = head_configs(last.tasks, last.channels) if last.learn == "tasks" else {}
-    if configs:
+    if last.learn == "tasks" and configs:
         heads: dict[str, nn.Module] = {}
         for name, one in configs.items():
             heads[name] = build_head(one, model.config)
@@ -138,6 +138,7 @@ def _write_weights(run: _Run, model: RingMoE, state: dict[str, Tensor], threshol
             backbone_sha256=load_checkpoint(path).sha256,
             normalisation=NORMALISATION_ID,
             provenance=provenance(config),
+            inputs=head_inputs(configs, last),
         )
         heads_path: Path = out / f"{config.name}.heads.safetensors"
         save_heads(heads, heads_path, metadata=metadata, dtype=torch.bfloat16)

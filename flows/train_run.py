@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 STAGE_SEEDS: Final = 1_000
 """Seeds that a stage has for its draws."""
 
-_SEEN: Final = {"series": ("sar_l2", "ms"), "slc": ("sar_l1",), "vhr": ("optical",), "video": ("optical",)}
-
 
 class RoutingFailedError(RuntimeError):
     """Experts are dead or a bank has collapsed, in a stage that was told to fail then."""
@@ -175,14 +173,14 @@ class _Run:
         return whole_state(learner.backbone)
 
     def _note_modalities(self, stage: Stage, store: PlaceStore) -> None:
+        from flows.train_tasks import SHOWN, task_specs
+
         kinds = {entry.kind for entry in store.entries}
         if stage.learn == "tasks":
-            from flows.train_tasks import task_specs
-
             kinds &= {task.kind for task in task_specs(stage.tasks)}
         elif "series" in kinds:
             self._seen.add("optical")  # Sentinel-2 is shown as red, green and blue, too
-        self._seen.update(name for kind in kinds for name in _SEEN[kind])
+        self._seen.update(name for kind in kinds for name in SHOWN[kind])
 
     def _stage(  # noqa: PLR0917 what a stage needs
         self, stage: Stage, number: int, learner: Learner, curves: Curves | None, saved: Any, store: PlaceStore

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from flows.train_config import TaskName
+    from flows.train_config import TaskName, TaskStage
     from pipelines.training.loop import TaskSpec
     from ringmoe_core.heads import HeadConfig
+    from ringmoe_core.heads.head_inputs import HeadInputs
 
 _SPECS: Final[Mapping[str, Mapping[str, Any]]] = {
     "land_cover": {"kind": "series", "target": "land_cover"},
@@ -20,6 +21,14 @@ _SPECS: Final[Mapping[str, Mapping[str, Any]]] = {
     "scene": {"kind": "vhr", "target": "scene_class"},
     "movers": {"kind": "video", "target": "boxes"},
 }
+
+SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
+    "series": ("sar_l2", "ms"),
+    "slc": ("sar_l1",),
+    "vhr": ("optical",),
+    "video": ("optical",),
+}
+"""Kind of place -> modalities of its chips."""
 
 
 def task_specs(weights: Mapping[TaskName, float]) -> list[TaskSpec]:
@@ -50,3 +59,22 @@ def head_configs(names: Mapping[TaskName, float], channels: int) -> dict[str, He
         "movers": HeadConfig(kind="detection", task="movers", class_names=OBJECT_CLASSES, options=width),
     }
     return {str(name): heads[name] for name in names if name in heads}
+
+
+def head_inputs(names: Iterable[str], stage: TaskStage) -> dict[str, HeadInputs]:
+    """Returns what heads of a stage are shown: the sides of its chips, and all bands of their places' modalities.
+
+    Args:
+        names: Of the heads.
+        stage: That teaches them.
+    """
+    from pipelines.training.places.band_names import band_names
+    from ringmoe_core.heads.head_inputs import HeadInputs
+
+    sides = tuple(sorted({phase.size for phase in stage.phases}))
+    return {
+        name: HeadInputs(
+            windows_px=sides, bands={modality: band_names(modality) for modality in SHOWN[_SPECS[name]["kind"]]}
+        )
+        for name in names
+    }

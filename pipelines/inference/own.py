@@ -14,6 +14,7 @@ from pipelines.inference.pixel_statistics import NUM_STATISTICS, window_statisti
 from pipelines.legend import LegendClass, own_legend
 from ringmoe_core.errors import CheckpointError
 from ringmoe_core.heads import apply_temperature, load_heads
+from ringmoe_core.heads.head_inputs import band_words
 from ringmoe_core.heads.pixel import PixelHead
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from pipelines.inference.channels import FloatArray
     from ringmoe_core import LoadedModel, Series
+    from ringmoe_core.heads.head_inputs import HeadInputs
     from ringmoe_core.heads.head_metadata import HeadMetadata
 
 OWN_ATTR: Final = "own_classes"
@@ -46,6 +48,8 @@ class OwnHead:
     """Of its file."""
 
     provenance: str = ""
+    inputs: HeadInputs | None = None
+    """What it was shown while it learned; None where its file does not say."""
 
     @property
     def num_classes(self) -> int:
@@ -72,17 +76,38 @@ class OwnHead:
         }
 
 
-def load_own_heads(paths: Mapping[str, Path], model: LoadedModel) -> tuple[OwnHead, ...]:
-    """Returns the heads of a user by the names of their products, once they fit the backbone.
+def load_own_heads(paths: Mapping[str, Path], model: LoadedModel, *, window: int) -> tuple[OwnHead, ...]:
+    """Returns the heads of a user by the names of their products, once they fit the backbone and its windows.
 
     Args:
         paths: Files that `ringmoe fit` wrote, each with one head of pixels.
         model: The backbone.
+        window: Side of the windows that it is to be shown, pixels.
 
     Raises:
-        InferenceError: No such file, damaged, of another backbone, or no head of this kind.
+        InferenceError: No such file, damaged, of another backbone, learned on other windows, or no head of this kind.
     """
-    return tuple(_load(name, path, model) for name, path in paths.items())
+    return tuple(_load(name, path, model, window) for name, path in paths.items())
+
+
+def check_fed(heads: Sequence[OwnHead], bands: Mapping[str, tuple[str, ...]]) -> None:
+    """Checks that heads are shown no band that they have never learned from.
+
+    Args:
+        heads: A user's.
+        bands: Of each modality that the model is fed.
+
+    Raises:
+        InferenceError: One is.
+    """
+    for head in heads:
+        extra = {} if head.inputs is None else head.inputs.unlearned(bands)
+        if head.inputs is not None and extra:
+            raise InferenceError(
+                f"the head of own product {head.name!r} must be shown bands that it learned from, "
+                f"{band_words(head.inputs.bands)}, got {band_words(extra)} as well; fit it again on this cube, or "
+                "leave their scenes out"
+            )
 
 
 def own_probabilities(heads: Sequence[OwnHead], maps_BPHW: torch.Tensor, series: Mapping[str, Series]) -> FloatArray:
@@ -108,7 +133,7 @@ def own_probabilities(heads: Sequence[OwnHead], maps_BPHW: torch.Tensor, series:
     return joined
 
 
-def _load(name: str, path: Path, model: LoadedModel) -> OwnHead:
+def _load(name: str, path: Path, model: LoadedModel, window: int) -> OwnHead:
     try:
         loaded = load_heads(path, model)
     except (CheckpointError, FileNotFoundError) as error:
@@ -123,6 +148,13 @@ def _load(name: str, path: Path, model: LoadedModel) -> OwnHead:
             "`ringmoe fit REGION.yaml --labels ...`"
         )
     _check(loaded.metadata, head, path)
+    inputs = loaded.metadata.inputs.get(key)
+    if head.num_maps and inputs is not None and not inputs.knows_window(window):
+        learned = " and ".join(map(str, inputs.windows_px))
+        raise InferenceError(
+            f"the head of own product {name!r} must be shown windows as it learned on, {learned} pixels, got {window}; "
+            f"set inference.window to {inputs.windows_px[-1]}, or fit it again"
+        )
     return OwnHead(
         name=name,
         head=head,
@@ -130,6 +162,7 @@ def _load(name: str, path: Path, model: LoadedModel) -> OwnHead:
         temperature=loaded.metadata.temperature(key),
         sha256=loaded.sha256,
         provenance=loaded.metadata.provenance,
+        inputs=inputs,
     )
 
 

@@ -10,10 +10,12 @@ import numpy.typing as npt
 import torch
 
 from pipelines.inference.blend import window_weights
+from pipelines.inference.fed_bands import fed_bands
 from pipelines.inference.forward import Mapper, window_series
 from pipelines.inference.pixel_statistics import NUM_STATISTICS, window_statistics
 from pipelines.inference.slab import read_slab
 from pipelines.inference.torch_threads import torch_threads
+from ringmoe_core.heads.head_inputs import HeadInputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +47,9 @@ class PixelFeatures:
     observed: BoolArray
     """(pixel,) whether any used date is valid there; a map has no answer elsewhere."""
 
+    inputs: HeadInputs
+    """Windows and bands that they were read from."""
+
 
 def features_at(
     job: Job, model: Mapper, row: Ints, col: Ints, *, on_windows: Callable[[int, int], None] | None = None
@@ -74,7 +79,8 @@ def features_at(
                 parts += _batch(job, model, slab, batch, (row, col))
             if on_windows is not None:
                 on_windows(done, len(tops))
-    return _joined(parts, observed)
+    inputs = HeadInputs(windows_px=(lattice.window,), bands=fed_bands(job.cube, job.modalities))
+    return _joined(parts, observed, inputs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,13 +132,12 @@ def _observed(job: Job, slab: Slab, row: Ints, col: Ints) -> BoolArray:
     return np.asarray(np.any(planes, axis=0)) if planes else np.zeros(row.shape, dtype=np.bool_)
 
 
-def _joined(parts: list[_Part], observed: BoolArray) -> PixelFeatures:
+def _joined(parts: list[_Part], observed: BoolArray, inputs: HeadInputs) -> PixelFeatures:
     if not parts:
         nothing = np.empty(0, dtype=np.int64)
         empty = np.empty((0, NUM_STATISTICS), dtype=np.float32)
-        return PixelFeatures(
-            features=empty, num_maps=0, pixel=nothing, weight=nothing.astype(np.float64), observed=observed
-        )
+        weight = nothing.astype(np.float64)
+        return PixelFeatures(features=empty, num_maps=0, pixel=nothing, weight=weight, observed=observed, inputs=inputs)
     maps = np.concatenate([part.maps for part in parts])
     pixel = np.concatenate([part.pixel for part in parts])
     kept = observed[pixel]
@@ -143,4 +148,5 @@ def _joined(parts: list[_Part], observed: BoolArray) -> PixelFeatures:
         pixel=pixel[kept],
         weight=np.concatenate([part.weight for part in parts])[kept],
         observed=observed,
+        inputs=inputs,
     )

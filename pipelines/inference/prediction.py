@@ -16,11 +16,12 @@ from pipelines.inference.apply import Job, apply
 from pipelines.inference.channels import MODALITY_BANDS, MODALITY_GROUP, MODEL_GROUPS, NORMALISATION_ID, CubeModality
 from pipelines.inference.epochs import Dates, Epochs, membership, plan_epochs, plan_fusions
 from pipelines.inference.errors import InferenceError
+from pipelines.inference.fed_bands import fed_bands
 from pipelines.inference.forward import Mapper, Question
 from pipelines.inference.layers import template
 from pipelines.inference.novelty_file import load_novelty, novelty_path
 from pipelines.inference.options import TASKS, InferenceOptions, PredictionRef, Task, check_tasks
-from pipelines.inference.own import OWN_ATTR, OwnHead, load_own_heads
+from pipelines.inference.own import OWN_ATTR, OwnHead, check_fed, load_own_heads
 from pipelines.inference.reduce import observations
 from pipelines.inference.rows import ChunkRows
 from pipelines.inference.store import PredictionStore
@@ -121,13 +122,12 @@ def predict(
         CubeError: The cube cannot be opened, or another run writes to `uri`.
         ValueError: A task is unknown.
     """
+    options = options or InferenceOptions()
     loaded = load_checkpoint(weights)
     trained = with_novelty(trained_model(loaded, weights), weights)
-    trained = replace(trained, own=load_own_heads(own or {}, loaded))
+    trained = replace(trained, own=load_own_heads(own or {}, loaded, window=options.window))
     source = Source(ref=ref, groups=open_groups(ref))
-    return predict_with(
-        trained, source, uri, options=options or InferenceOptions(), tasks=tasks, on_progress=on_progress
-    )
+    return predict_with(trained, source, uri, options=options, tasks=tasks, on_progress=on_progress)
 
 
 def predict_with(
@@ -148,6 +148,7 @@ def predict_with(
         if found is not None:
             return found
         job = plan_job(source.groups, trained, options, tasks)
+        check_fed(trained.own, fed_bands(job.cube, job.modalities))
         attrs = _attrs(source.ref, trained, job, tasks=tasks, key=key)
         novelty = trained.novelty is not None
         laid_out = template(

@@ -9,6 +9,7 @@ from typing import Any
 
 from ringmoe_core.config import RingMoEConfig
 from ringmoe_core.heads.head_config import HeadConfig
+from ringmoe_core.heads.head_inputs import HeadInputs
 
 WITHOUT_BACKBONE = ("pixel_series",)
 """Kinds that need no backbone."""
@@ -39,14 +40,18 @@ class HeadMetadata:
     temperatures: Mapping[str, float] = field(default_factory=dict)
     """What each head's logits are divided by (`apply_temperature`); 1 for those left out."""
 
+    inputs: Mapping[str, HeadInputs] = field(default_factory=dict)
+    """What each head was shown while it learned; nothing is known of those left out, as of all in older files."""
+
     def __post_init__(self) -> None:
         if not self.configs:
             raise ValueError("a file of heads holds at least one, got none; name them")
         if not self.backbone_sha256 and not self.without_backbone:
             raise ValueError("heads belong to a backbone, got no SHA-256 of its tensors; give LoadedModel.sha256")
-        unknown = sorted(set(self.temperatures) - set(self.configs))
-        if unknown:
-            raise ValueError(f"temperatures belong to heads {sorted(self.configs)}, got {unknown}; correct them")
+        for what, named in (("temperatures", self.temperatures), ("inputs", self.inputs)):
+            unknown = sorted(set(named) - set(self.configs))
+            if unknown:
+                raise ValueError(f"{what} belong to heads {sorted(self.configs)}, got {unknown}; correct them")
         for name, value in self.temperatures.items():
             if not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"a temperature must be above 0 and finite, got {value} for '{name}'; fit it again")
@@ -70,6 +75,7 @@ class HeadMetadata:
             "normalisation": self.normalisation,
             "provenance": self.provenance,
             "temperatures": {name: self.temperature(name) for name in self.configs},
+            "inputs": {name: inputs.to_dict() for name, inputs in self.inputs.items()},
         }
 
     @classmethod
@@ -83,4 +89,6 @@ class HeadMetadata:
         restored = dict(values)
         restored["configs"] = {name: HeadConfig.from_dict(one) for name, one in values["configs"].items()}
         restored["model_config"] = RingMoEConfig.from_dict(values["model_config"])
+        inputs = values.get("inputs", {})
+        restored["inputs"] = {name: HeadInputs.from_dict(one) for name, one in inputs.items()}
         return cls(**restored)

@@ -8,12 +8,13 @@ import pytest
 from flows.errors import ConfigError
 from flows.estimate import own_bytes
 from flows.monitor import check_region
-from flows.own_heads import UNKNOWN_CLASSES, num_own_classes
+from flows.own_heads import UNKNOWN_CLASSES, num_own_classes, own_head_notes
 from flows.region_file import parse_region
 from pipelines.inference.channels import NORMALISATION_ID
 from pipelines.inference.novelty_file import novelty_path
 from ringmoe_core import load_checkpoint
 from ringmoe_core.heads import HeadConfig, HeadMetadata, build_head, save_heads
+from ringmoe_core.heads.head_inputs import HeadInputs
 
 NOWHERE = "/nowhere/catalog.json"
 
@@ -29,7 +30,7 @@ def region(document, tmp_path):
     return make
 
 
-def write_head(path, weights, *, kind="pixel", sha256=None, num_classes=3):
+def write_head(path, weights, *, kind="pixel", sha256=None, num_classes=3, inputs=None):
     loaded = load_checkpoint(weights)
     config = HeadConfig(
         kind=kind,
@@ -43,6 +44,7 @@ def write_head(path, weights, *, kind="pixel", sha256=None, num_classes=3):
         backbone_sha256=loaded.sha256 if sha256 is None else sha256,
         normalisation=NORMALISATION_ID,
         provenance="made up",
+        inputs={} if inputs is None else {"crop": inputs},
     )
     save_heads({"crop": build_head(config, loaded.model.config)}, path, metadata=metadata)
     return path
@@ -64,6 +66,12 @@ def test_a_head_that_fits_is_let_pass_and_one_that_is_not_asked_is_not_opened(re
         (lambda path, _: path.write_bytes(b"no head"), "must be a whole safetensors file"),
         (lambda path, weights: write_head(path, weights, sha256="0" * 64), "belong to the weights with SHA-256 000"),
         (lambda path, weights: write_head(path, weights, kind="pixel_series"), "holds one of kind 'pixel_series'"),
+        (
+            lambda path, weights: write_head(
+                path, weights, inputs=HeadInputs(windows_px=(1024,), bands={"ms": ("B02",)})
+            ),
+            "1024 pixels, got .*; set inference.window to 1024",
+        ),
     ],
 )
 def test_a_head_that_cannot_be_used_is_told_at_once(region, weights, tmp_path, spoil, match):
@@ -72,6 +80,25 @@ def test_a_head_that_cannot_be_used_is_told_at_once(region, weights, tmp_path, s
     with pytest.raises(ConfigError, match=f"own: .*{match}"):
         check_region(region(**own(path)))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_cube_that_lacks_what_a_head_learned_from_is_noted(region, weights, tmp_path, monkeypatch):
+    """Of a cube with Sentinel-2 alone; a head of an older file says nothing."""
+    import xarray as xr
+
+    from pipelines.cube import CubeRef
+    from pipelines.inference.channels import MS_BANDS
+
+    held = {"s2": xr.Dataset(coords={"band": ["SCL", *MS_BANDS]})}
+    monkeypatch.setattr("pipelines.inference.prediction.open_groups", lambda _: held)
+    ref = CubeRef(uri="somewhere", snapshot="now")
+    both = HeadInputs(windows_px=(64,), bands={"ms": MS_BANDS, "sar_l2": ("VV", "VH")})
+    (note,) = own_head_notes(region(**own(write_head(tmp_path / "b.safetensors", weights, inputs=both))), ref)
+    assert "own product crop" in note
+    assert "the cube lacks sar_l2 (VV, VH)" in note
+    alone = HeadInputs(windows_px=(64,), bands={"ms": MS_BANDS})
+    assert own_head_notes(region(**own(write_head(tmp_path / "a.safetensors", weights, inputs=alone))), ref) == []
+    assert own_head_notes(region(**own(write_head(tmp_path / "o.safetensors", weights))), ref) == []
 
 
 def test_a_limit_of_novelty_needs_statistics(region, weights, tmp_path):

@@ -18,7 +18,7 @@ from pipelines.training.protocols.head_choice import OFFERED
 TRAINING = Path(__file__).parents[1] / "training"
 KEYS = [
     "benchmark", "title", "task", "split", "headline", "metrics", "interval", "by_class", "protocol", "num_images",
-    "limit", "options", "skipped", "seeds", "weights", "held_bytes",
+    "limit", "options", "skipped", "notes", "seeds", "weights", "held_bytes",
 ]  # fmt: skip
 
 
@@ -285,6 +285,40 @@ def test_a_stored_head_answers_and_another_is_refused(told, invoke, made, small,
     other = invoke(*arguments[:5], "nano", *arguments[6:])
     assert other.exit_code == 2
     assert "belong to a model of another configuration" in other.stderr
+
+
+def test_a_stored_head_is_held_against_what_it_learned_from(told, invoke, made, small, tmp_path):
+    from ringmoe_core import load_checkpoint
+    from ringmoe_core.heads import HeadConfig, HeadMetadata, build_head, save_heads
+    from ringmoe_core.heads.head_inputs import HeadInputs
+
+    loaded = load_checkpoint(small)
+    config = HeadConfig(kind="classification", task="cover", class_names=benchmark_class("eurosat-rgb").info.classes)
+    colours = {"optical": ("B04", "B03", "B02")}
+
+    def stored(inputs):
+        metadata = HeadMetadata(
+            configs={"cover": config}, model_config=loaded.model.config, backbone_sha256=loaded.sha256,
+            normalisation=loaded.metadata.normalisation, provenance="random",
+            inputs={"cover": inputs} if inputs else {},
+        )  # fmt: skip
+        save_heads({"cover": build_head(config, loaded.model.config)}, tmp_path / "h", metadata=metadata)
+        return (
+            "--benchmark", "eurosat-rgb", "--data", made("eurosat-rgb"), "--weights", small, "--heads", tmp_path / "h",
+        )  # fmt: skip
+
+    assert not [note for note in told(*stored(None))["notes"] if "head" in note]  # an older file says nothing
+    answer = told(*stored(HeadInputs(windows_px=(8,), bands=colours)))
+    assert answer["protocol"]["learned"] == {"windows_px": [8], "bands": {"optical": ["B04", "B03", "B02"]}}
+    assert not [note for note in answer["notes"] if "head" in note]
+    lines = invoke(*stored(HeadInputs(windows_px=(128, 256), bands=colours | {"sar_l2": ("VV",)}))).stdout
+    assert (
+        "note: head 'cover' learned from optical (B04, B03, B02) and sar_l2 (VV) and is not shown sar_l2 (VV)" in lines
+    )
+    assert "note: head 'cover' learned on windows of 128 and 256 pixels and is shown windows of 8: " in lines
+    refused = invoke(*stored(HeadInputs(windows_px=(64,), bands={"ms": ("B02",)})))
+    assert refused.exit_code == 2
+    assert "must be shown bands that it learned from, ms (B02), got optical (B04, B03, B02)" in refused.stderr
 
 
 def test_weights_of_another_convention_are_refused(invoke, made, small, tmp_path):

@@ -68,6 +68,9 @@ def test_one_command_gives_a_head_and_one_report(table, tmp_path):
     assert loaded.sha256 == told["head"]["sha256"]
     config = loaded.metadata.configs["crop"]
     assert (config.kind, config.class_names) == ("pixel_series", ("early", "late"))
+    shown = loaded.metadata.inputs["crop"]
+    assert shown.windows_px == ()
+    assert shown.bands["ms"]
     assert loaded.metadata.temperature("crop") == pytest.approx(blocks["calibration"]["temperature"])
 
 

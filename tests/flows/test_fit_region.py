@@ -19,6 +19,7 @@ from flows.monitor import run_region
 from flows.region_file import load_region, parse_region
 from pipelines.publish import validate_catalog
 from pipelines.training.own_labels.errors import LabelError
+from ringmoe_core.heads import load_heads
 
 SIDE = 8
 """Pixels of a square label; the squares of a chequered pattern are labelled, the others held back."""
@@ -79,6 +80,9 @@ def fitted(catalog, weights, truth, tmp_path_factory):
 
 def test_a_map_of_fitted_classes_is_right_where_no_label_was(fitted, truth):
     folder, values, held_back, report, head, _ = fitted
+    shown = load_heads(head).metadata.inputs["crop"]
+    assert shown.windows_px == (64,)
+    assert set(shown.bands) == {"ms", "sar_l2"}
     own = [{"name": "crop", "head": str(head.relative_to(folder))}]
     config = parse_region(json.dumps(values | {"own": own, "products": ["land-cover", "crop"]}), folder=folder)
     done = run_region(config)

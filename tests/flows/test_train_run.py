@@ -89,6 +89,12 @@ def test_a_run_leaves_weights_heads_curves_and_a_page(finished):
     assert loaded.model.config.dim == 16
     heads = load_heads(out / "small.heads.safetensors", loaded)
     assert set(heads.heads) == {"radar_land_cover", "height", "objects", "scene"}
+    shown = heads.metadata.inputs
+    assert {name: (one.windows_px, tuple(one.bands)) for name, one in shown.items()} == {
+        "radar_land_cover": ((16,), ("sar_l1",)), "height": ((16,), ("optical",)),
+        "objects": ((16,), ("optical",)), "scene": ((16,), ("optical",)),
+    }  # fmt: skip
+    assert shown["radar_land_cover"].bands["sar_l1"][:3] == ("HH_I", "HH_Q", "HV_I")
     assert json.loads((out / "report.json").read_text()) == json.loads(json.dumps(report.to_dict()))
     assert [(stage.name, stage.steps) for stage in report.stages] == [("look", 6), ("answer", 8)]
     assert report.places == {"series": 8, "slc": 4, "vhr": 4}

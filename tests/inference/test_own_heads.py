@@ -20,6 +20,7 @@ from pipelines.training.own_labels.learner import answer_of
 from pipelines.training.own_labels.views import Views
 from ringmoe_core import CheckpointMetadata, RingMoE, load_checkpoint, save_checkpoint
 from ringmoe_core.heads import HeadConfig, HeadMetadata, build_head, save_heads
+from ringmoe_core.heads.head_inputs import HeadInputs
 
 OPTIONS = InferenceOptions(window=64, stride=48, chunk=512, group=2, num_workers=2)
 NAMES = ("rye", "Green oats", "rye ")
@@ -87,6 +88,8 @@ def test_features_of_pixels_give_what_the_map_shows(whole):
     assert (found.observed == np.isfinite(shown[:, 0])).all()
     assert not found.observed[0]
     assert found.num_maps == 8
+    assert found.inputs.windows_px == (64,)  # and the bands that the cube holds of the ten
+    assert {name: len(bands) for name, bands in found.inputs.bands.items()} == {"sar_l2": 2, "ms": 6}
     _, sample = np.unique(found.pixel, return_inverse=True)
     weight = found.weight / np.bincount(sample, weights=found.weight)[sample]
     views = Views(features=found.features, sample=sample, weight=weight, num_samples=int(sample.max()) + 1)
@@ -201,8 +204,8 @@ def backbone(tmp_path_factory):
     return [load_checkpoint(folder / f"{seed}.safetensors") for seed in (0, 1)]
 
 
-def saved(path, backbone, *, kind="pixel", statistics=0, normalisation=NORMALISATION_ID):
-    options = {"statistics": statistics} if kind == "pixel" else {}
+def saved(path, backbone, *, kind="pixel", statistics=0, normalisation=NORMALISATION_ID, inputs=None, maps=True):
+    options = {"statistics": statistics, "maps": maps} if kind == "pixel" else {}
     config = HeadConfig(kind=kind, task="crop", class_names=("a", "b"), options=options)
     metadata = HeadMetadata(
         configs={"crop": config},
@@ -211,13 +214,15 @@ def saved(path, backbone, *, kind="pixel", statistics=0, normalisation=NORMALISA
         normalisation=normalisation,
         provenance="test",
         temperatures={"crop": 1.5},
+        inputs={} if inputs is None else {"crop": inputs},
     )
     save_heads({"crop": build_head(config, backbone.model.config)}, path, metadata=metadata)
     return path
 
 
 def test_heads_are_loaded_with_what_they_say(tmp_path, backbone):
-    (head,) = load_own_heads({"my-crop": saved(tmp_path / "h.safetensors", backbone[0])}, backbone[0])
+    (head,) = load_own_heads({"my-crop": saved(tmp_path / "h.safetensors", backbone[0])}, backbone[0], window=7)
+    assert head.inputs is None  # as of an older file: nothing is held against it
     assert (head.name, head.temperature, head.layer) == ("my-crop", 1.5, "own_my-crop_probability")
     assert [entry.title for entry in head.classes] == ["a", "b"]
 
@@ -234,13 +239,35 @@ def test_heads_are_loaded_with_what_they_say(tmp_path, backbone):
 def test_heads_that_do_not_fit_are_refused(tmp_path, backbone, change, used, match):
     path = saved(tmp_path / "h.safetensors", backbone[0], **change)
     with pytest.raises(InferenceError, match=match):
-        load_own_heads({"crop": path}, backbone[used])
+        load_own_heads({"crop": path}, backbone[used], window=64)
 
 
 def test_files_that_are_no_heads_are_refused(tmp_path, backbone):
     with pytest.raises(InferenceError, match="own product 'crop' cannot be used"):
-        load_own_heads({"crop": tmp_path / "absent.safetensors"}, backbone[0])
+        load_own_heads({"crop": tmp_path / "absent.safetensors"}, backbone[0], window=64)
     path = saved(tmp_path / "h.safetensors", backbone[0])
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(InferenceError, match="own product 'crop' cannot be used"):
-        load_own_heads({"crop": path}, backbone[0])
+        load_own_heads({"crop": path}, backbone[0], window=64)
+
+
+def test_windows_of_another_size_are_refused_where_maps_are_read(tmp_path, backbone):
+    shown = HeadInputs(windows_px=(128,), bands={"ms": ("B02",)})
+    path = saved(tmp_path / "h.safetensors", backbone[0], inputs=shown)
+    (head,) = load_own_heads({"crop": path}, backbone[0], window=128)
+    assert head.inputs == shown
+    with pytest.raises(InferenceError, match=r"'crop' .* learned on, 128 pixels, got 64; set inference.window to 128"):
+        load_own_heads({"crop": path}, backbone[0], window=64)
+    alone = saved(tmp_path / "s.safetensors", backbone[0], inputs=shown, maps=False, statistics=NUM_STATISTICS)
+    assert load_own_heads({"crop": alone}, backbone[0], window=64)  # statistics of a pixel know no window
+
+
+def test_bands_that_a_head_never_saw_end_a_map(tmp_path):
+    bands = {"ms": ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")}
+    head = dataclasses.replace(made_head(), inputs=HeadInputs(windows_px=(64,), bands=bands))
+    with pytest.raises(
+        InferenceError, match=r"'crop' must be shown bands .* got sar_l2 \(VV, VH\) as well; fit it again"
+    ):
+        predicted(tmp_path / "p", [head])
+    fed = dataclasses.replace(made_head(), inputs=HeadInputs(windows_px=(64,), bands=bands | {"sar_l2": ("VV", "VH")}))
+    assert "own_crop_probability" in predicted(tmp_path / "q", [fed])

@@ -21,11 +21,13 @@ from ringmoe_core import (
 from ringmoe_core.heads import HeadConfig, HeadMetadata, build_head
 from ringmoe_core.heads.head_config import KINDS, OPTIONS
 from ringmoe_core.heads.head_file import load_heads, save_heads
+from ringmoe_core.heads.head_inputs import HeadInputs, band_words
 
 CROP = HeadConfig(kind="segmentation", task="crop", class_names=("maize", "wheat"), options={"channels": 16})
 SHIPS = HeadConfig(kind="rotated", task="ships", class_names=("ship",), options={"channels": 16, "tower": 1})
 TALL = HeadConfig(kind="height", task="height", options={"channels": 16, "num_bins": 8})
 CONFIGS = {"crop": CROP, "ships": SHIPS, "height": TALL}
+SHOWN = HeadInputs(windows_px=(64, 128), bands={"ms": ("B02", "B03"), "sar_l2": ("VV",)})
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,7 @@ def metadata(backbone):
         normalisation="test-1",
         provenance="random numbers",
         temperatures={"crop": 1.7},
+        inputs={"crop": SHOWN},
     )
 
 
@@ -95,6 +98,7 @@ def test_heads_come_back_whole(heads, metadata, saved, backbone):
     assert loaded.metadata.to_dict() == metadata.to_dict()
     assert loaded.metadata.temperature("crop") == 1.7
     assert loaded.metadata.temperature("ships") == 1.0
+    assert loaded.metadata.inputs == {"crop": SHOWN}
     for name, head in heads.items():
         assert not loaded.heads[name].training
         for key, value in head.state_dict().items():
@@ -185,6 +189,11 @@ def alter_owner(header, tensors):
         (lambda header, _: header["metadata"]["configs"]["crop"]["options"].update(depth=3), "depth"),
         (lambda header, _: header["metadata"]["temperatures"].update(crop=0.0), "temperature"),
         (lambda header, _: header["metadata"].pop("provenance"), "provenance"),
+        (lambda header, _: header["metadata"]["inputs"]["crop"].update(windows_px=[128, 64]), "windows are positive"),
+        (
+            lambda header, _: header["metadata"]["inputs"].update(road={"windows_px": [], "bands": {}}),
+            "a band at least",
+        ),
         (lambda header, _: header["metadata"]["model_config"].update(dim=17), "dim must be"),
     ],
 )
@@ -192,6 +201,23 @@ def test_sealed_but_inconsistent_file_is_refused(saved, change, message):
     rewrite(saved, change, seal=True)
     with pytest.raises(CheckpointError, match=message):
         load_heads(saved)
+
+
+def test_an_older_file_says_nothing_of_what_its_heads_were_shown(saved, backbone):
+    rewrite(saved, lambda header, _: header["metadata"].pop("inputs"), seal=True)
+    loaded = load_heads(saved, backbone)
+    assert loaded.metadata.inputs == {}
+    assert loaded.metadata.temperature("crop") == 1.7
+
+
+def test_what_a_head_was_shown_is_held_against_what_it_is_shown():
+    assert SHOWN.unlearned({"ms": ("B03", "B04"), "optical": ("B04",)}) == {"ms": ("B04",), "optical": ("B04",)}
+    assert SHOWN.lacking({"ms": ("B03", "B04")}) == {"ms": ("B02",), "sar_l2": ("VV",)}
+    assert not SHOWN.unlearned(SHOWN.bands)
+    assert not SHOWN.lacking(SHOWN.bands)
+    assert [SHOWN.knows_window(side) for side in (32, 64, 96, 128, 160)] == [False, True, True, True, False]
+    assert HeadInputs(bands={"ms": ("B02",)}).knows_window(7)
+    assert band_words(SHOWN.bands) == "ms (B02, B03) and sar_l2 (VV)"
 
 
 def test_other_kinds_of_file_are_refused(saved, backbone_path, tmp_path):
@@ -213,13 +239,17 @@ def test_what_cannot_be_saved(heads, metadata, small_config, tmp_path):
     with pytest.raises(ValueError, match="float32 or bfloat16"):
         save_heads(heads, path, metadata=metadata, dtype=torch.float16)
     with pytest.raises(ValueError, match="slashes"):
-        save_heads({"a/b": heads["crop"]}, path, metadata=replace(metadata, configs={"a/b": CROP}, temperatures={}))
+        save_heads(
+            {"a/b": heads["crop"]}, path, metadata=replace(metadata, configs={"a/b": CROP}, temperatures={}, inputs={})
+        )
     with pytest.raises(ValueError, match="SHA-256"):
         replace(metadata, backbone_sha256="")
     with pytest.raises(ValueError, match="temperatures belong"):
         replace(metadata, temperatures={"road": 2.0})
+    with pytest.raises(ValueError, match="inputs belong to heads"):
+        replace(metadata, inputs={"road": SHOWN})
     with pytest.raises(ValueError, match="at least one"):
-        replace(metadata, configs={}, temperatures={})
+        replace(metadata, configs={}, temperatures={}, inputs={})
     assert not path.exists()
 
 
@@ -313,6 +343,7 @@ def test_heads_without_backbone_ask_for_no_adapters(backbone, metadata, tmp_path
         metadata,
         configs={"season": HeadConfig(kind="pixel_series", task="crop", class_names=("a", "b"), options={"dim": 16})},
         temperatures={},
+        inputs={},
     )
     save_heads({"season": build_head(alone.configs["season"], alone.model_config)}, tmp_path / "h", metadata=alone)
     loaded = load_heads(tmp_path / "h", backbone, adapters_sha256="of the backbone")
