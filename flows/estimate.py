@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from flows.area import target_grid
 from flows.build_cube import build_options
 from flows.experience import REST, Lesson, learn
-from flows.own_heads import num_own_classes
+from flows.own_heads import num_own_classes, reads_statistics
 from flows.paths import OutputPaths, cube_uri
 from pipelines.grid import Lattice
 
@@ -33,6 +33,15 @@ INFER_S: Final = 0.4
 
 IMAGE_CORE_S: Final = 0.05
 """One window of 128 pixels of one date through `nano-dense`."""
+
+OWN_STATISTICS_CORE_S: Final = 0.004
+"""Statistics of one window of 128 pixels of one date, made once for all of a user's heads that read them."""
+
+OWN_HEAD_CORE_S: Final = 0.004
+OWN_HEAD_OF_STATISTICS_CORE_S: Final = 0.025
+"""A user's head on one window of 128 pixels, of maps alone and with statistics: 0.003 to 0.005 and 0.020 to 0.030 for 2
+to 30 classes. CPU seconds of one thread by `benchmarks/own_heads.py`; what blending and storing their planes adds to a
+whole map is lost in the noise."""
 
 MOST_IMAGES: Final = 16
 """Images of a place that the model is shown at most: eight epochs of two sensors."""
@@ -128,6 +137,18 @@ def own_bytes(config: RegionConfig) -> int:
     return BYTES_OF_OWN_CLASS * sum(num_own_classes(entry.head) for entry in config.own_products)
 
 
+def own_core_seconds(config: RegionConfig, images: int) -> float:
+    """Returns what the user's heads add to a window of 128 pixels, core-seconds.
+
+    Args:
+        config: The region.
+        images: Of a place that the model is shown.
+    """
+    reading = [reads_statistics(entry.head) for entry in config.own_products]
+    heads = sum(OWN_HEAD_OF_STATISTICS_CORE_S if one else OWN_HEAD_CORE_S for one in reading)
+    return any(reading) * images * OWN_STATISTICS_CORE_S + heads
+
+
 def ledgers(paths: OutputPaths) -> list[Path]:
     """Returns the ledgers that forecasts learn from: the region's own and those of the regions beside it."""
     return sorted({paths.ledger, *paths.root.parent.glob("*/ledger")})
@@ -138,11 +159,11 @@ def _core_seconds(config: RegionConfig, forecast: CubeForecast, grid: TargetGrid
     lattice = Lattice(height=grid.height, width=grid.width, window=chosen.window, stride=chosen.stride)
     new = forecast.effort.dates > 0
     images = min(MOST_IMAGES, max(1, sum(forecast.dates.values())))
-    area = (chosen.window / 128) ** 2
+    windows = len(lattice.rows) * len(lattice.cols) * (chosen.window / 128) ** 2
     mpx = grid.width * grid.height / 1e6
     return {
         "build_cube": forecast.effort.core_seconds,
-        "infer": new * (INFER_S + len(lattice.rows) * len(lattice.cols) * images * area * IMAGE_CORE_S),
+        "infer": new * (INFER_S + windows * (images * IMAGE_CORE_S + own_core_seconds(config, images))),
         "make_products": new * len(config.products) * (PRODUCT_S + PRODUCT_S_MPX * mpx),
     }
 

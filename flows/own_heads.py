@@ -92,6 +92,14 @@ def num_own_classes(path: Path) -> int:
         return UNKNOWN_CLASSES
 
 
+def reads_statistics(path: Path) -> bool:
+    """Returns whether a head reads statistics, by its file's header alone; True where that cannot be read."""
+    try:
+        return any(entry["options"].get("statistics", 0) > 0 for entry in _stated(path)["configs"].values())
+    except (AttributeError, KeyError, TypeError):
+        return True
+
+
 def _inputs(path: Path) -> HeadInputs | None:
     """What the one head of a file was shown while it learned, by the file's header alone; None where it is silent."""
     from ringmoe_core.heads.head_inputs import HeadInputs

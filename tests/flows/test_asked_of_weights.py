@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from flows.errors import ConfigError
-from flows.estimate import own_bytes
+from flows.estimate import estimate_run, own_bytes
 from flows.monitor import check_region
-from flows.own_heads import UNKNOWN_CLASSES, num_own_classes, own_head_notes
+from flows.own_heads import UNKNOWN_CLASSES, num_own_classes, own_head_notes, reads_statistics
 from flows.region_file import parse_region
 from pipelines.inference.channels import NORMALISATION_ID
 from pipelines.inference.novelty_file import novelty_path
@@ -30,13 +30,13 @@ def region(document, tmp_path):
     return make
 
 
-def write_head(path, weights, *, kind="pixel", sha256=None, num_classes=3, inputs=None):
+def write_head(path, weights, *, kind="pixel", sha256=None, num_classes=3, inputs=None, statistics=0):
     loaded = load_checkpoint(weights)
     config = HeadConfig(
         kind=kind,
         task="crop",
         class_names=tuple(f"c{index}" for index in range(num_classes)),
-        options={"maps": True, "statistics": 0, "hidden": 0} if kind == "pixel" else {"channels": {"ms": 10}},
+        options={"maps": True, "statistics": statistics, "hidden": 0} if kind == "pixel" else {"channels": {"ms": 10}},
     )
     metadata = HeadMetadata(
         configs={"crop": config},
@@ -118,3 +118,28 @@ def test_a_forecast_counts_the_classes_of_own_heads(region, weights, tmp_path):
     few, many = own_bytes(region(**own(path))), own_bytes(region(**own(write_head(path, weights, num_classes=9))))
     assert own_bytes(region()) == 0
     assert 0 < few < many
+
+
+def test_a_forecast_counts_the_time_of_own_heads(document, catalog, weights, tmp_path):
+    """A head costs; statistics cost more, by the date, and are made once whatever the heads that read them."""
+    from flows.search import search
+
+    plain = write_head(tmp_path / "p.safetensors", weights)
+    both = write_head(tmp_path / "b.safetensors", weights, statistics=52)
+    assert [reads_statistics(path) for path in (plain, both, tmp_path / "none")] == [False, True, True]
+
+    def seconds(*paths):
+        """Core-seconds of the forecast beyond its products, whose number grows with the heads."""
+        entries = [{"name": f"own{index}", "head": str(path)} for index, path in enumerate(paths)]
+        names = ["land-cover", *(entry["name"] for entry in entries)]
+        values = document(catalog, tmp_path / "out", own=entries, products=names, workers=1)
+        config = parse_region(json.dumps(values), folder=tmp_path)
+        raw = estimate_run(config, search(config)).raw_stage_seconds
+        return raw["infer"]
+
+    none, one, two = seconds(), seconds(plain), seconds(plain, plain)
+    assert one > none
+    assert two - one == pytest.approx(one - none, abs=2e-3)
+    read, again = seconds(both), seconds(both, both)
+    assert read > one
+    assert 0 < again - read < read - none
