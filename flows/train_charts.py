@@ -17,8 +17,11 @@ LEFT: Final = 56
 RIGHT: Final = 14
 TOP: Final = 12
 BOTTOM: Final = 28
-POINTS: Final = 200
+POINTS: Final = 80
 """A curve is drawn as means over so many stretches at most."""
+
+STRETCH: Final = 5
+"""Steps of a stretch at least, where twenty of them are left."""
 
 ROW: Final = 14
 """Pixels a row of the charts of experts."""
@@ -112,7 +115,7 @@ def chart_grid(charts: Mapping[str, str]) -> str:
 
 def _stretches(points: Sequence[tuple[int, float]]) -> list[tuple[float, float, float, float]]:
     """Middle step, mean, least and largest value of each stretch."""
-    width = -(-len(points) // POINTS)
+    width = max(-(-len(points) // POINTS), min(STRETCH, len(points) // 20), 1)
     found = []
     for start in range(0, len(points), width):
         part = points[start : start + width]

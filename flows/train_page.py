@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,9 @@ _ABOUT: Final = {
 }
 _LAST: Final = ("rate", "norm", "waited")
 _NO_CHART: Final = ("seconds",)
+_OF_ALL_PLACES: Final = (*_LAST, "balance", "z")
+"""Drawn over all steps; everything else by the kind of place, since steps of different kinds alternate and each has a
+level of its own."""
 
 
 def training_page(report: TrainingReport, points: Sequence[CurvePoint], windows: Sequence[Window]) -> str:
@@ -74,16 +78,11 @@ def _figures(report: TrainingReport) -> str:
 
 def _stage(stage: StageSummary, points: Sequence[CurvePoint], windows: Sequence[Window]) -> str:
     own = [point for point in points if point.stage == stage.name]
-    names = list(dict.fromkeys(point.name for point in own if point.name not in _NO_CHART))
-    names.sort(key=lambda name: (name in _LAST, name != "total"))
-    charts = {
-        _ABOUT.get(name, name): curve_chart([(one.step, one.value) for one in own if one.name == name], name)
-        for name in names
-    }
     draws = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in stage.draws.items())
     lead = (
         f"{stage.steps:,} steps in {stage.minutes:.1f} minutes, {stage.waited:.0%} of the time waiting for data. "
-        f"Draws: {draws}. Lines are means over stretches of steps, bands their range."
+        f"Draws: {draws}. Lines are means over stretches of steps, bands their range; what several kinds of place have "
+        "is drawn for each."
     )
     found = "".join(
         f'<li class="{one.state}"><b>{one.about.capitalize()}</b><span>{escape(one.text)}</span></li>'
@@ -93,8 +92,24 @@ def _stage(stage: StageSummary, points: Sequence[CurvePoint], windows: Sequence[
     del windows
     return (
         f"<section><h2>Stage {escape(stage.name)}</h2><p>{escape(lead)}</p>"
-        f'<ul class="findings">{found}</ul>{table}{chart_grid(charts)}</section>'
+        f'<ul class="findings">{found}</ul>{table}{chart_grid(_curves(own))}</section>'
     )
+
+
+def _curves(points: Sequence[CurvePoint]) -> dict[str, str]:
+    """Charts by title: the sum first, what belongs to the run and not to what is learnt last."""
+    lines: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for point in points:
+        if point.name not in _NO_CHART:
+            kind = "" if point.name in _OF_ALL_PLACES else point.kind
+            lines.setdefault((point.name, kind), []).append((point.step, point.value))
+    kinds = Counter(name for name, _ in lines)
+    names = list(kinds)
+    charts = {}
+    for name, kind in sorted(lines, key=lambda line: (line[0] in _LAST, line[0] != "total", names.index(line[0]))):
+        title = _ABOUT.get(name, name) + (f", {kind}" if kinds[name] > 1 else "")
+        charts[title] = curve_chart(lines[name, kind], title)
+    return charts
 
 
 def _terms(stage: StageSummary) -> str:
