@@ -69,7 +69,7 @@ $(NAMES:%=$(WEIGHTS)/%-dense/report.json): $(WEIGHTS)/%-dense/report.json: $(WEI
 	@$(BIN)/ringmoe train $*-dense --out $(@D) --set start=$< $(if $(wildcard $(@D)/resume/*),--resume) > $(@D).log
 
 $(NAMES:%=$(WEIGHTS)/%-student.safetensors): $(WEIGHTS)/%-student.safetensors: $(WEIGHTS)/%/report.json | env
-	@$(BIN)/ringmoe distil $(WEIGHTS)/$*/$*.safetensors --method select --steps 450 --out $@ > $@.log
+	@$(BIN)/ringmoe distil $(WEIGHTS)/$*/$*.safetensors --method select --steps 150 --regions 60 --out $@ > $@.log
 
 $(NAMES:%=$(WEIGHTS)/%/report.json): $(WEIGHTS)/%/report.json: | env
 	@mkdir -p $(@D)
