@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from flows.errors import ConfigError
-from flows.evaluation import EvaluateReport, EvaluateRun, or_null
+from flows.evaluation import EvaluateReport, EvaluateRun, few_units_note, or_null
 from flows.weights import weights_path
 from pipelines.inference.channels import NORMALISATION_ID
 from pipelines.training.benchmarks import benchmark_class, open_benchmark
@@ -19,6 +19,7 @@ from pipelines.training.benchmarks.split_overlap import share_samples
 from pipelines.training.metrics import Resampling, metric_for
 from pipelines.training.metrics.metric import ByClass
 from pipelines.training.metrics.prediction_file import read_predictions
+from pipelines.training.metrics.resampling import FEWEST_UNITS
 from pipelines.training.protocols.head_choice import OFFERED, check_offered, check_stored, head_config
 from pipelines.training.protocols.settings import Settings
 
@@ -105,7 +106,7 @@ def evaluate(run: EvaluateRun, progress: OnProgress = lambda *_: None) -> Evalua
         streamed=streamed,
         protocol=protocol,
         weights=weights,
-        notes=notes,
+        notes=(*notes, *few_units_note(streamed.num_units)),
         held_bytes=metric.held_bytes(),
     )
 
@@ -314,6 +315,6 @@ def _weights(name: str) -> Path:
 
 
 def _intervals(metric: Metric, streamed: Streamed) -> dict[str, tuple[float, float] | None]:
-    if streamed.num_images > 1:
+    if streamed.num_units >= FEWEST_UNITS:
         return metric.intervals()
-    return dict.fromkeys(metric.compute())  # one image says nothing of others
+    return dict.fromkeys(metric.compute())  # so few say nothing of others

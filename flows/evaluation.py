@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.training.metrics.resampling import LEVEL, NUM_REPLICATES
+from pipelines.training.metrics.resampling import FEW_UNITS, FEWEST_UNITS, LEVEL, NUM_REPLICATES
 
 if TYPE_CHECKING:
     from pipelines.training.benchmarks.info import BenchmarkInfo
@@ -85,6 +85,7 @@ class EvaluateReport:
             },
             "protocol": dict(self.protocol),
             "num_images": self.streamed.num_images,
+            "num_units": self.streamed.num_units,
             "limit": self.run.limit,
             "options": dict(self.run.options),
             "skipped": {"num": self.streamed.num_skipped, "reasons": list(self.streamed.reasons)},
@@ -93,6 +94,20 @@ class EvaluateReport:
             "weights": None if self.weights is None else dict(self.weights),
             "held_bytes": self.held_bytes,
         }
+
+
+def few_units_note(num_units: int) -> tuple[str, ...]:
+    """What is to be said of the intervals of so few images, scenes or videos; nothing where there are enough."""
+    if num_units < FEWEST_UNITS:
+        note = f"intervals need {FEWEST_UNITS} images or videos, got {num_units}: none is given; evaluate on more"
+    elif num_units < FEW_UNITS:
+        note = (
+            f"intervals of fewer than {FEW_UNITS} images or videos are too narrow, got {num_units}: they cover the "
+            f"truth less often than {LEVEL:.0%}; evaluate on more before two numbers are told apart"
+        )
+    else:
+        return ()
+    return (note,)
 
 
 def or_null(value: float) -> float | None:

@@ -12,13 +12,14 @@ import typer
 from typer.testing import CliRunner
 
 from flows.evaluate_command import evaluate
+from flows.evaluation import few_units_note
 from pipelines.training.benchmarks import benchmark_class, names, open_benchmark
 from pipelines.training.protocols.head_choice import OFFERED
 
 TRAINING = Path(__file__).parents[1] / "training"
 KEYS = [
     "benchmark", "title", "task", "split", "headline", "metrics", "interval", "by_class", "protocol", "num_images",
-    "limit", "options", "skipped", "notes", "seeds", "weights", "held_bytes",
+    "num_units", "limit", "options", "skipped", "notes", "seeds", "weights", "held_bytes",
 ]  # fmt: skip
 
 
@@ -498,3 +499,25 @@ def test_without_json_it_prints_numbers_with_intervals_and_progress_goes_to_stde
     assert "a trial on the first 9 samples" in done.stdout
     assert "eurosat-rgb evaluate: 100%" in done.stderr
     assert "evaluate" not in done.stdout.splitlines()[1]
+
+
+def test_few_images_have_no_interval_or_one_that_is_called_too_narrow(told, made, tmp_path):
+    """Every other answer is right, by a file of predictions."""
+    data = made("eurosat-rgb")
+    opened = open_benchmark("eurosat-rgb", data, "test")
+    answers = {}
+    for index in range(len(opened)):
+        scores = [0] * 10
+        scores[(opened[index].target.label + index % 2) % 10] = 1
+        answers[opened[index].id] = {"scores": scores}
+    path = write_predictions(tmp_path / "c.json", "eurosat-rgb", "test", answers)
+    for num, given, said in ((4, False, "need 5 images or videos, got 4"), (5, True, "are too narrow, got 5")):
+        answer = told("--benchmark", "eurosat-rgb", "--data", data, "--predictions", path, "--limit", num)
+        assert answer["num_images"] == answer["num_units"] == num
+        accuracy = answer["metrics"]["overall_accuracy"]
+        assert accuracy["value"] == pytest.approx((num - num // 2) / num)
+        assert (accuracy["interval"] is not None) == given
+        (note,) = answer["notes"]
+        assert said in note
+    assert len(few_units_note(19)) == 1
+    assert few_units_note(20) == ()

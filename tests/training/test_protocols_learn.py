@@ -175,7 +175,7 @@ def test_samples_that_say_nothing_are_left_out_by_name():
         return MaskPrediction(mask=sample.target.mask)
 
     streamed = stream(Made("segmentation", ("a", "b"), 4, made), said, metric_for("segmentation", 2, FEW))
-    assert (streamed.num_images, streamed.num_skipped) == (2, 2)
+    assert (streamed.num_images, streamed.num_units, streamed.num_skipped) == (2, 2, 2)
     assert "n0: must have a pixel whose truth is known" in streamed.reasons[0]
     assert "sample n1 must have a valid pixel" in streamed.reasons[1]
 
@@ -236,7 +236,7 @@ def test_of_a_video_boxes_are_kept_and_linked():
 
     metric = metric_for("tracking", 1, FEW)
     streamed = stream_videos(Made("tracking", ("ship",), 6, frame), boxes, metric)
-    assert streamed.num_images == 6
+    assert (streamed.num_images, streamed.num_units) == (6, 1)  # one video
     assert metric.compute() == pytest.approx({"mota": 1, "idf1": 1, "hota": 1})
 
 

@@ -21,6 +21,14 @@ LEVEL: Final = 0.95
 NUM_REPLICATES: Final = 400
 """The ends of a 95 % interval of so many replicates rest on the ten outermost of either side."""
 
+FEWEST_UNITS: Final = 5
+"""Images, scenes or videos below which no interval is given: of 4 made-up shares per image (beta(8, 2)) it covers the
+true mean in 85 of 100 experiments, of 4 answers that are right or wrong (0.8 right) in 58."""
+
+FEW_UNITS: Final = 20
+"""Below which an interval is too narrow to be taken at its word: in the same experiments 86 and 66 of 100 cover at 5,
+91 and 89 at 10, 94 and 92 at 20."""
+
 MIN_SHARE: Final = 0.9
 """Share of replicates that must have a value: where a rare class drops out of more, no interval is given."""
 

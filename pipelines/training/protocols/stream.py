@@ -33,6 +33,9 @@ class Streamed:
     num_images: int
     """Samples that count."""
 
+    num_units: int
+    """Of those what is resampled as one: scenes, videos, and each image that belongs to none."""
+
     num_skipped: int
     reasons: tuple[str, ...]
     """Of the first samples that were skipped."""
@@ -55,10 +58,14 @@ class _Counter:
         self.images = 0
         self.skipped = 0
         self.reasons: list[str] = []
+        self._alone = 0
+        self._sequences: set[str] = set()
         self._progress = progress
 
-    def used(self) -> None:
+    def used(self, sequence: str) -> None:
         self.images += 1
+        self._alone += not sequence
+        self._sequences |= {sequence} - {""}
         self._progress(self.images + self.skipped)
 
     def left_out(self, reason: str) -> None:
@@ -68,7 +75,12 @@ class _Counter:
         self._progress(self.images + self.skipped)
 
     def result(self) -> Streamed:
-        return Streamed(num_images=self.images, num_skipped=self.skipped, reasons=tuple(self.reasons))
+        return Streamed(
+            num_images=self.images,
+            num_units=self._alone + len(self._sequences),
+            num_skipped=self.skipped,
+            reasons=tuple(self.reasons),
+        )
 
 
 def stream(
@@ -92,7 +104,7 @@ def stream(
             counter.left_out(str(error))
             continue
         metric.update(prediction, sample.target, image=sample.id, unit=sample.sequence)
-        counter.used()
+        counter.used(sample.sequence)
     return counter.result()
 
 
@@ -140,7 +152,7 @@ def stream_videos(
             _link(held, metric)
             held = []
         held.append(_Frame(id=sample.id, sequence=sample.sequence, target=sample.target, boxes=prediction))
-        counter.used()
+        counter.used(sample.sequence)
     _link(held, metric)
     return counter.result()
 
