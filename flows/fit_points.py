@@ -177,7 +177,7 @@ def _bands(table: PointTable, kept: npt.NDArray[np.bool_]) -> dict[str, tuple[st
     found = {}
     for modality, bands in MODALITY_BANDS.items():
         if modality in table.series:
-            seen = np.isfinite(table.series[modality][kept]).any((0, 1)).tolist()
+            seen = np.asarray(np.isfinite(table.series[modality][kept]).any((0, 1)))
             found[str(modality)] = tuple(band for band, has in zip(bands, seen, strict=True) if has)
     return {modality: bands for modality, bands in found.items() if bands}
 
