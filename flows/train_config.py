@@ -126,6 +126,16 @@ class TaskStage(_StageConfig):
     channels: int = Field(default=48, ge=4)
     """Inner width of the heads."""
 
+    train: Literal["all", "heads"] = "all"
+    """What learns: everything, or the heads alone, which take the backbone as it is."""
+
+    @model_validator(mode="after")
+    def _check_train(self) -> TaskStage:
+        own = sorted({"land_cover", "change"} & set(self.tasks))
+        if self.train == "heads" and own:
+            raise ValueError(f"heads alone cannot learn {own}, the backbone's own; leave them out, or train all")
+        return self
+
 
 Stage = Annotated[PretrainStage | TaskStage, Field(discriminator="learn")]
 
@@ -180,6 +190,21 @@ class TrainingConfig(_Strict):
         if len(set(names)) != len(names):
             raise ValueError(f"stages have names of their own, got {names}; rename them")
         return stages
+
+    @model_validator(mode="after")
+    def _backbone_comes_from_somewhere(self) -> TrainingConfig:
+        first = self.stages[0]
+        if self.start is None and first.learn == "tasks" and first.train == "heads":
+            raise ValueError(
+                f"stage {first.name} trains heads alone and is the first, so that the backbone needs `start`, "
+                "got none; name weights, or train all"
+            )
+        return self
+
+    @property
+    def keeps_backbone(self) -> bool:
+        """Whether no stage changes the backbone that the run starts from."""
+        return all(stage.learn == "tasks" and stage.train == "heads" for stage in self.stages)
 
     def identity(self) -> dict[str, Any]:
         """Returns what a resumed run must have in common with the one that it goes on with."""

@@ -77,6 +77,7 @@ def make_learner(
             raise ConfigError(f"stages, {stage.name}: objective: {error}") from error
     from flows.train_tasks import head_configs, task_specs
 
+    backbone.requires_grad_(stage.train == "all")
     heads: dict[str, nn.Module] = {
         name: build_head(one, backbone.config, seed=seed + 1)
         for name, one in head_configs(stage.tasks, stage.channels).items()

@@ -46,9 +46,9 @@ def write_outputs(run: _Run, state: dict[str, Tensor], learner: Learner, store: 
     own = {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")}
     model.load_state_dict(own, assign=True)
     model.eval()
-    found = measured(model, config, store)
+    found = None if config.keeps_backbone else measured(model, config, store)
     notes = list(run.notes)
-    if found is None:
+    if found is None and not config.keeps_backbone:
         notes.append("no held-out series with land cover and change: no figures, and a threshold of change of 0.5")
     notes += missing_classes(store)
     files = [stage_file(config, stage.name) for stage in config.stages[:-1]]
@@ -151,6 +151,8 @@ def _metadata(run: _Run, threshold: float) -> Any:
     from pipelines.legend import CHANGE, LAND_COVER
     from ringmoe_core import CheckpointMetadata
 
+    if run.kept is not None:
+        return run.kept
     return CheckpointMetadata(
         trained_modalities=run.modalities,
         normalisation=NORMALISATION_ID,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flows.train_summary import TrainingReport
     from pipelines.training.loop import Learner, StepRecord
     from pipelines.training.places import PlaceStore
+    from ringmoe_core import CheckpointMetadata
 
 STAGE_SEEDS: Final = 1_000
 """Seeds that a stage has for its draws."""
@@ -96,6 +97,7 @@ class _Run:
         self._summaries: list[StageSummary] = []
         self._notes: list[str] = []
         self._seen: set[str] = set()
+        self._started: CheckpointMetadata | None = None
         self._identity = config.identity() | {"processes": fabric.world_size, "device": fabric.device.type}
 
     def train(self, *, resume: bool) -> TrainingReport | None:
@@ -143,7 +145,9 @@ class _Run:
 
         if self.config.start is None:
             return None
-        return load_checkpoint(weights_path(str(self.config.start)), config=self._shape).model.state_dict()
+        loaded = load_checkpoint(weights_path(str(self.config.start)), config=self._shape)
+        self._started = loaded.metadata
+        return loaded.model.state_dict()
 
     def _learner(self, stage: Stage, number: int, store: PlaceStore, state: dict[str, Tensor] | None) -> Learner:
         """The stage's model, spread over the processes, with what it learns."""
@@ -271,6 +275,11 @@ class _Run:
     def health(self) -> RoutingHealth:
         """Use of the experts over time."""
         return self._health
+
+    @property
+    def kept(self) -> CheckpointMetadata | None:
+        """What the file that the run starts from says of a backbone that no stage changes; None where one does."""
+        return self._started if self.config.keeps_backbone else None
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -25,9 +25,12 @@ def file(tmp_path):
 
 
 def test_shipped_configurations_are_valid_and_lie_in_the_package():
-    assert shipped_configs() == ("nano", "nano-dense", "tiny", "tiny-dense")
+    assert shipped_configs() == ("heads", "nano", "nano-dense", "tiny", "tiny-dense")
     for name in shipped_configs():
         config = load_training(name)
+        if config.keeps_backbone:
+            assert (name, set(config.data.render)) == ("heads", {"slc", "vhr", "video"})
+            continue
         assert (config.name, config.preset) == (name, name.removesuffix("-dense"))
         stages = ["tasks"] if name.endswith("-dense") else ["pretrain", "tasks"]
         assert [stage.learn for stage in config.stages] == stages
@@ -66,6 +69,11 @@ def test_seeds_of_shipped_configurations_stay_below_those_that_measure():
         ({"stages": [STAGE | {"tasks": {"heigth": 1}}]}, "stages.0.tasks.heigth"),
         ({"stages": [STAGE | {"learn": "play"}]}, "does not match any of the expected tags"),
         ({"stages": [STAGE, STAGE]}, "stages have names of their own"),
+        ({"stages": [STAGE | {"train": "heads"}]}, "stage a trains heads alone and is the first"),
+        (
+            {"start": "nano", "stages": [STAGE | {"train": "heads", "tasks": {"change": 1, "height": 1}}]},
+            "heads alone cannot learn ['change'], the backbone's own",
+        ),
         ({"stages": [STAGE | {"phases": [{"size": 64, "batch": 4, "share": 0.5}]}]}, "shares sum to 1"),
         ({"data": {"render": {"film": {"places": 1}}}}, "data.render.film"),
         ({"name": "../up"}, "name: String should match pattern"),
@@ -80,7 +88,7 @@ def test_what_cannot_be_is_refused_by_its_path(file, changes, message):
 def test_files_that_are_none_are_refused(tmp_path):
     with pytest.raises(
         ConfigError,
-        match=r"one of \['nano', 'nano-dense', 'tiny', 'tiny-dense'\] or a readable YAML file, got 'absent.yaml'",
+        match=r"one of \['heads', 'nano', .*'tiny-dense'\] or a readable YAML file, got 'absent.yaml'",
     ):
         load_training("absent.yaml")
     for text, message in (

@@ -198,6 +198,20 @@ def test_weights_to_start_from_are_started_from(finished, config, tmp_path):
         torch.testing.assert_close(made[name], value, rtol=1e-2, atol=1e-4)
 
 
+def test_heads_alone_leave_the_backbone_and_what_its_file_says_as_they_were(finished, config, tmp_path):
+    start = finished[1] / "small.safetensors"
+    tasks = {"height": 0.1, "objects": 1}
+    stage = CONFIG["stages"][1] | {"train": "heads", "tasks": tasks, "steps": 5}
+    alone = config(f"start={start}", "stages=" + json.dumps([stage]), "resume.every_steps=3")
+    report = train_run(alone, tmp_path / "out", say=lambda _: None, show=False)
+    before, after = load_checkpoint(start), load_checkpoint(tmp_path / "out/small.safetensors")
+    assert (after.sha256, after.metadata) == (before.sha256, before.metadata)
+    assert set(report.stages[0].last) == set(tasks)  # no loss of routers that nobody teaches
+    assert report.figures == {}
+    assert not any("threshold" in note for note in report.notes)
+    assert set(load_heads(tmp_path / "out/small.heads.safetensors", after).heads) == set(tasks)
+
+
 def test_products_in_bfloat16_train_too(config, tmp_path):
     out = tmp_path / "out"
     steps = ["stages.0.steps=6", "stages.1.steps=6", "precision=bf16", "validation_batches=0"]

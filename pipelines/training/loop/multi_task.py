@@ -104,6 +104,8 @@ class MultiTask:
             )
         self._model, self._tasks, self._draw = model, tuple(tasks), draw
         self._weights = weights or TaskWeights()
+        self._learns = any(value.requires_grad for value in model.model.parameters())
+        """Whether the backbone does; the use of its experts is no one's business where it does not."""
 
     @property
     def module(self) -> nn.Module:
@@ -170,7 +172,7 @@ class MultiTask:
         return found
 
     def _with_routing(self, total: torch.Tensor, terms: Mapping[str, float], features: Features) -> StepLosses:
-        routing = features.routing
+        routing = features.routing if self._learns else None
         if routing is None:
             return StepLosses(total=total, terms=terms)
         total = total + self._weights.balance * routing.balance_loss + self._weights.z * routing.z_loss
