@@ -6,6 +6,7 @@ import csv
 import json
 import time
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.train import (
@@ -22,7 +23,6 @@ from flows.train import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from pipelines.training import DistillationConfig, SceneArrays
     from pipelines.training.distil import DistilStep
@@ -189,6 +189,8 @@ def student_metadata(report: TrainReport, teacher: LoadedModel) -> CheckpointMet
         "teacher_provenance": teacher.metadata.provenance,
         **report.config,
     }
+    if "weights" in provenance:  # a name, not a folder of the machine: the file travels
+        provenance["weights"] = Path(str(provenance["weights"])).name
     return replace(
         checkpoint_metadata(report),
         trained_modalities=teacher.metadata.trained_modalities,

@@ -164,9 +164,12 @@ def _metadata(run: _Run, threshold: float) -> Any:
 
 
 def provenance(config: TrainingConfig) -> str:
-    """Returns how weights of a run came about, as JSON."""
+    """Returns how weights of a run came about, as JSON; folders of the machine are not named in files that travel."""
+    told = config.model_dump(mode="json")
+    told["start"] = None if config.start is None else config.start.name
+    told["data"]["folder"] = None if config.data.folder is None else config.data.folder.name
     data = "simulated places" if config.data.render and config.data.folder is None else "places on disk"
-    values: dict[str, Any] = {"command": "ringmoe train", "data": data, "config": config.model_dump(mode="json")}
+    values: dict[str, Any] = {"command": "ringmoe train", "data": data, "config": told}
     if config.start is not None:
         from flows.weights import weights_path
         from ringmoe_core import load_checkpoint

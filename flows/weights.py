@@ -15,7 +15,7 @@ MOST_SHIPPED_MB: Final = 60.0
 """Megabytes (10^6 bytes) that all weights, heads and statistics in the package have together, at most."""
 
 DEMONSTRATED: Final = "nano-dense"
-"""What the demonstration maps with: as accurate as its teacher on unseen simulated regions, at 38 % of its size."""
+"""What the demonstration maps with: not below its teacher on unseen simulated regions, at 38 % of its size."""
 
 
 def shipped_folder() -> Path:
