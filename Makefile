@@ -75,13 +75,19 @@ $(NAMES:%=$(WEIGHTS)/%/report.json): $(WEIGHTS)/%/report.json: | env
 	@mkdir -p $(@D)
 	@$(BIN)/ringmoe train $* --out $(@D) $(if $(wildcard $(@D)/resume/*),--resume) > $(@D).log
 
-$(SHIPPED): $(WEIGHTS)/%.shipped: $(WEIGHTS)/%/report.json | env
+$(MADE:%=$(WEIGHTS)/%-heads/report.json): $(WEIGHTS)/%-heads/report.json: $(WEIGHTS)/%/report.json | env
+	@$(BIN)/ringmoe train heads --out $(@D) --set name=$* --set start=$(WEIGHTS)/$*/$*.safetensors \
+		$(if $(wildcard $(@D)/resume/*),--resume) > $(@D).log
+
+$(SHIPPED): $(WEIGHTS)/%.shipped: $(WEIGHTS)/%-heads/report.json | env
 	@$(BIN)/ringmoe calibrate $(WEIGHTS)/$*/$*.safetensors > $(WEIGHTS)/$*.calibrate.log
+	@cp $(WEIGHTS)/$*-heads/$*.heads.safetensors $(WEIGHTS)/$*/
 	@cp $(WEIGHTS)/$*/$*.safetensors $(WEIGHTS)/$*/$*.heads.safetensors $(WEIGHTS)/$*/$*.novelty.safetensors $(SHIP)/
 	@$(BIN)/python -m flows.task_figures $(WEIGHTS)/$*/$*.safetensors --figures docs/models/$*.tasks.json > /dev/null
 	@cp $(WEIGHTS)/$*/report.json docs/models/$*.json
+	@cp $(WEIGHTS)/$*-heads/report.json docs/models/$*.heads.json
 	@$(BIN)/python -m flows.model_card docs/models/$*.md --weights $(WEIGHTS)/$*/$*.safetensors \
-		--report $(WEIGHTS)/$*/report.json --tasks docs/models/$*.tasks.json \
+		--report $(WEIGHTS)/$*/report.json --report $(WEIGHTS)/$*-heads/report.json --tasks docs/models/$*.tasks.json \
 		$(if $(filter %-dense,$*),--distilled $(WEIGHTS)/$(patsubst %-dense,%,$*)-student.json)
 	@touch $@
 

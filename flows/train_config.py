@@ -203,7 +203,7 @@ class TrainingConfig(_Strict):
 
     @property
     def keeps_backbone(self) -> bool:
-        """Whether no stage changes the backbone that the run starts from."""
+        """Whether no stage changes the backbone that the run starts from; its sizes are then those of `start`."""
         return all(stage.learn == "tasks" and stage.train == "heads" for stage in self.stages)
 
     def identity(self) -> dict[str, Any]:

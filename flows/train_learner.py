@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
 
 def model_config(config: TrainingConfig) -> Any:
-    """Returns the model's configuration: the preset's with the run's changes.
+    """Returns the model's configuration: the preset's with the run's changes; that of `start` where nothing changes it.
 
     Raises:
-        ConfigError: A change cannot be.
+        CheckpointError: The weights to start from are damaged.
+        ConfigError: A change cannot be, or there are no weights to start from.
     """
-    from ringmoe_core import PRESETS, RingMoEConfig
+    from flows.weights import weights_path
+    from ringmoe_core import PRESETS, RingMoEConfig, load_checkpoint
+
+    if config.keeps_backbone:
+        return load_checkpoint(weights_path(str(config.start))).model.config
 
     try:
         return RingMoEConfig.from_dict(PRESETS[config.preset]().to_dict() | config.model)

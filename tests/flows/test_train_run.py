@@ -202,7 +202,7 @@ def test_heads_alone_leave_the_backbone_and_what_its_file_says_as_they_were(fini
     start = finished[1] / "small.safetensors"
     tasks = {"height": 0.1, "objects": 1}
     stage = CONFIG["stages"][1] | {"train": "heads", "tasks": tasks, "steps": 5}
-    alone = config(f"start={start}", "stages=" + json.dumps([stage]), "resume.every_steps=3")
+    alone = config(f"start={start}", "stages=" + json.dumps([stage]), "resume.every_steps=3", "model={}")
     report = train_run(alone, tmp_path / "out", say=lambda _: None, show=False)
     before, after = load_checkpoint(start), load_checkpoint(tmp_path / "out/small.safetensors")
     assert (after.sha256, after.metadata) == (before.sha256, before.metadata)
