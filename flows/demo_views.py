@@ -127,7 +127,7 @@ def land_cover_panels(report: RunReport) -> list[Panel]:
             title="Confidence",
             png=pictures.percent(cover["confidence"].to_numpy()),
             alt="Map of the probability of the mapped class",
-            caption="The model's own probability of the class; not calibrated.",
+            caption=f"The model's own probability of the class; {cover['confidence'].attrs['comment']}.",
             ramp=("0 %", "100 %"),
         ),
     ]
@@ -161,7 +161,7 @@ def change_panels(change: xr.Dataset, truth: SimulatedRegion) -> list[Panel]:
             title="Probability of any change",
             png=pictures.percent(change["probability"].to_numpy()),
             alt="Map of the probability of any change",
-            caption="The model's own; not calibrated.",
+            caption=f"The model's own; {change['probability'].attrs['comment']}.",
             ramp=("0 %", "100 %"),
         ),
     ]

@@ -1,11 +1,13 @@
 import importlib.util
 import json
 import runpy
+from dataclasses import replace
 
 import pytest
 
 from flows import demo, demo_accuracy
 from flows.demo import run_demo
+from ringmoe_core import load_checkpoint, save_checkpoint
 
 pytestmark = [
     pytest.mark.server,
@@ -22,7 +24,9 @@ def test_demo_runs_offline_and_leaves_report_figures_and_code_that_works(weights
     monkeypatch.setattr(demo, "NUM_DATES", 4)
     monkeypatch.setattr(demo_accuracy, "TRAINING_SEEDS", (1000,))
     monkeypatch.setattr(demo_accuracy, "VALIDATION_SEEDS", (50_000,))
-    assert run_demo(tmp_path, weights=str(weights)) == 0
+    loaded, warm = load_checkpoint(weights), tmp_path / "warm.safetensors"
+    save_checkpoint(loaded.model, warm, metadata=replace(loaded.metadata, land_cover_temperature=1.25))
+    assert run_demo(tmp_path, weights=str(warm)) == 0
 
     answer = json.loads((tmp_path / "run.json").read_text())
     assert answer["status"] == "Completed"
@@ -40,6 +44,8 @@ def test_demo_runs_offline_and_leaves_report_figures_and_code_that_works(weights
     page = (tmp_path / "report.html").read_text()
     assert page.count("<img ") == 13 + 6 * 4
     assert "T94161, no time of day" in page
+    assert page.count("(temperature 1.250)") == 1 + 6  # land cover's confidence, as its layers say of themselves
+    assert page.count("not calibrated") == 1  # change
 
     printed = capsys.readouterr().out
     code = printed[printed.index("import xarray as xr") :].split("\n\n")[0]
