@@ -37,7 +37,7 @@ HEIGHT_M: Final = (0.0, 25.0)
 SPREAD_M: Final = (0.0, 8.0)
 """Ends of the ramps of heights and of their standard deviations."""
 
-LEAST_SCORE: Final = 0.3
+LEAST_SCORE: Final = 0.5
 """Of the detections that are drawn; figures count all."""
 
 NUM_FRAMES: Final = 4
