@@ -238,6 +238,8 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(1)
     chips, left_out = read_chips(options.data)
+    if len(chips) < 2:
+        parser.error(f"--data must hold at least two labelled chips with radar, {options.data} has {len(chips)}")
     model = load_checkpoint(weights_path(options.weights)).model
     local = {chip.name: local_statistics(chip) for chip in chips}
     maps = {chip.name: nano_maps(model, chip) for chip in chips}
