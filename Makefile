@@ -62,7 +62,6 @@ MADE := $(foreach name,$(NAMES),$(name) $(name)-dense)
 SHIPPED := $(MADE:%=$(WEIGHTS)/%.shipped)
 
 weights: $(SHIPPED)
-	@$(BIN)/python -m flows.task_figures $(firstword $(NAMES)) --page docs/six-tasks.md > $(WEIGHTS)/page.json
 	@echo "shipped $(MADE); run the tests, then look at docs/six-tasks.md and docs/models"
 
 $(NAMES:%=$(WEIGHTS)/%-dense/report.json): $(WEIGHTS)/%-dense/report.json: $(WEIGHTS)/%-student.safetensors | env
@@ -83,7 +82,8 @@ $(SHIPPED): $(WEIGHTS)/%.shipped: $(WEIGHTS)/%-heads/report.json | env
 	@$(BIN)/ringmoe calibrate $(WEIGHTS)/$*/$*.safetensors > $(WEIGHTS)/$*.calibrate.log
 	@cp $(WEIGHTS)/$*-heads/$*.heads.safetensors $(WEIGHTS)/$*/
 	@cp $(WEIGHTS)/$*/$*.safetensors $(WEIGHTS)/$*/$*.heads.safetensors $(WEIGHTS)/$*/$*.novelty.safetensors $(SHIP)/
-	@$(BIN)/python -m flows.task_figures $(WEIGHTS)/$*/$*.safetensors --figures docs/models/$*.tasks.json > /dev/null
+	@$(BIN)/python -m flows.task_figures $* --figures docs/models/$*.tasks.json \
+		$(if $(filter $*,$(firstword $(NAMES))),--page docs/six-tasks.md) > /dev/null
 	@cp $(WEIGHTS)/$*/report.json docs/models/$*.json
 	@cp $(WEIGHTS)/$*-heads/report.json docs/models/$*.heads.json
 	@$(BIN)/python -m flows.model_card docs/models/$*.md --weights $(WEIGHTS)/$*/$*.safetensors \

@@ -150,7 +150,8 @@ def run_distillation(
     config = distillation_config(run)
     taught = distil(teacher.model, {STUDENT: student}, train, config, on_step=record)[STUDENT]
     minutes = {"render": (rendered - started) / 60, "fit": (time.monotonic() - rendered) / 60}
-    report = replace(measure(taught, validation, test, TrainConfig(seed=run.seed), minutes), config=asdict(run))
+    told = asdict(run) | {"weights": Path(run.weights).name}  # no folder of the machine: the files travel
+    report = replace(measure(taught, validation, test, TrainConfig(seed=run.seed), minutes), config=told)
     out.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(taught, out, metadata=student_metadata(report, teacher))
     write_distil_curve(out.with_suffix(".curve.csv"), rows)
@@ -189,8 +190,6 @@ def student_metadata(report: TrainReport, teacher: LoadedModel) -> CheckpointMet
         "teacher_provenance": teacher.metadata.provenance,
         **report.config,
     }
-    if "weights" in provenance:  # a name, not a folder of the machine: the file travels
-        provenance["weights"] = Path(str(provenance["weights"])).name
     return replace(
         checkpoint_metadata(report),
         trained_modalities=teacher.metadata.trained_modalities,

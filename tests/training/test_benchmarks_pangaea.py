@@ -95,7 +95,7 @@ def test_pastis_may_lie_in_a_folder_of_its_name(tmp_path):
     "options", [{"sensors": ()}, {"sensors": ("S2", "S2")}, {"sensors": ("S3",)}, {"dates": 0}, {"rotation": 6}]
 )
 def test_choices_that_pastis_has_not_are_refused(made, options):
-    with pytest.raises(SplitError, match=r"PASTIS-R: (sensors|dates) must"):
+    with pytest.raises(SplitError, match=r"PASTIS-R: (sensors|dates|rotation) must"):
         open_benchmark(PASTIS, made(PASTIS), "train", **options)
 
 

@@ -14,7 +14,7 @@ import tifffile
 from benchmarks_made_pangaea import FBP_TEST, MADE
 from made_pictures import SIZE, write_picture, write_text, write_tiff
 
-from pipelines.training.benchmarks import SampleError, five_billion_pixels, open_benchmark
+from pipelines.training.benchmarks import SampleError, open_benchmark, raster
 from pipelines.training.benchmarks.errors import LayoutError, SplitError
 from pipelines.training.benchmarks.geojson_mask import read_geojson_mask
 from pipelines.training.benchmarks.spacenet7_places import PLACES
@@ -277,6 +277,6 @@ def test_scenes_of_another_form_are_refused(made, bands, label, message):
 
 def test_a_scene_that_claims_too_much_is_refused_unread(made, monkeypatch):
     root = made(FBP)
-    monkeypatch.setattr(five_billion_pixels, "MAX_PIXELS", 4 * SIZE * SIZE - 1)
+    monkeypatch.setattr(raster, "MAX_PIXELS", 4 * SIZE * SIZE - 1)
     with pytest.raises(SampleError, match="at most 1023 values, got 4 x 16 x 16"):
         open_benchmark(FBP, root, "test")[0]

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipelines.training.benchmarks.errors import LayoutError, SampleError, SplitError
-from pipelines.training.benchmarks.evenly_spaced import evenly_spaced
+from pipelines.training.benchmarks.errors import LayoutError, SampleError
 from pipelines.training.benchmarks.folder import check_part, read_text
 from pipelines.training.benchmarks.image_format import ImageFormat, check_same_size, image_of
 from pipelines.training.benchmarks.indexed import IndexedBenchmark
@@ -29,6 +28,7 @@ from pipelines.training.benchmarks.measures import SEGMENTATION
 from pipelines.training.benchmarks.npy_file import read_member
 from pipelines.training.benchmarks.raster import check_shape
 from pipelines.training.benchmarks.sample import IGNORE, MaskTarget, Sample
+from pipelines.training.benchmarks.series_choice import check_series_choice, evenly_spaced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,10 +95,7 @@ africa_crop_type_mapping_v1.0/    (the root may also be the folder that holds it
         Raises:
             BenchmarkError: No such folder, split, sensor or number of dates, or another list of grids.
         """
-        if not sensors or len(set(sensors)) != len(sensors) or not set(sensors) <= set(FORMS):
-            raise SplitError(f"{self.info.title}: sensors must be some of {list(FORMS)}, each once, got {sensors}")
-        if dates < 1:
-            raise SplitError(f"{self.info.title}: dates must be 1 or more, got {dates}")
+        check_series_choice(sensors, dates, FORMS, self.info)
         self.sensors = sensors
         self.dates = dates
         super().__init__(root, split)

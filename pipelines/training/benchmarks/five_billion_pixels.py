@@ -8,10 +8,8 @@ are tagged as printing colours, cyan to black (found so by github.com/liurijin12
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from pipelines.training.benchmarks.errors import SampleError
 from pipelines.training.benchmarks.folder import check_part
 from pipelines.training.benchmarks.image_format import ImageFormat, check_same_size, image_of
 from pipelines.training.benchmarks.indexed import IndexedBenchmark
@@ -19,14 +17,11 @@ from pipelines.training.benchmarks.info import BenchmarkInfo
 from pipelines.training.benchmarks.listing import check_files, file_names
 from pipelines.training.benchmarks.mask_codes import read_code_mask
 from pipelines.training.benchmarks.measures import SEGMENTATION
-from pipelines.training.benchmarks.raster import MAX_PIXELS, check_shape, driver_of
+from pipelines.training.benchmarks.raster import check_shape, read_raw_tiff
 from pipelines.training.benchmarks.sample import IGNORE, MaskTarget, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 CLASSES: Final = (
     "industrial area",
@@ -113,7 +108,7 @@ Five-Billion-Pixels/
 
     def _read(self, entry: str) -> Sample:
         path = self.images / entry
-        image = image_of(check_shape(read_stored(path), path, bands=len(FORM.bands)), path, FORM)
+        image = image_of(check_shape(read_raw_tiff(path), path, bands=len(FORM.bands)), path, FORM)
         path = self.labels / f"{_stem(entry)}{LABEL_SUFFIX}"
         mask = read_code_mask(path, TABLE)
         check_same_size(path, image, mask.shape)
@@ -122,30 +117,3 @@ Five-Billion-Pixels/
 
 def _stem(name: str) -> str:
     return name.rpartition(".")[0]
-
-
-def read_stored(path: Path) -> NDArray[Any]:
-    """All bands of a TIFF, (band, y, x), as they are stored, whatever colours its tag says they are.
-
-    Raises:
-        SampleError: The file is missing, damaged, no TIFF or unreasonably large.
-    """
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
-
-    if driver_of(path) != "GTiff":
-        raise SampleError(path, "must be a TIFF image", "get the file again")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(f"GTIFF_RAW:{path.absolute()}", driver="GTiff") as source:
-                if source.count * source.height * source.width > MAX_PIXELS:
-                    raise SampleError(
-                        path,
-                        f"must have at most {MAX_PIXELS} values, got {source.count} x {source.height} x {source.width}",
-                        "check that the file is the set's",
-                    )
-                pixels: NDArray[Any] = source.read()
-                return pixels
-    except (OSError, RasterioError) as error:
-        raise SampleError(path, f"must be a whole image ({error})", "get the file again") from error

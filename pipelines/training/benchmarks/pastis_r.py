@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pipelines.training.benchmarks.errors import LayoutError, SampleError, SplitError
-from pipelines.training.benchmarks.evenly_spaced import evenly_spaced
 from pipelines.training.benchmarks.folder import check_part
 from pipelines.training.benchmarks.image_format import ImageFormat, check_same_size, image_of
 from pipelines.training.benchmarks.indexed import IndexedBenchmark
@@ -30,6 +29,7 @@ from pipelines.training.benchmarks.measures import SEGMENTATION
 from pipelines.training.benchmarks.npy_file import open_array
 from pipelines.training.benchmarks.raster import check_shape
 from pipelines.training.benchmarks.sample import IGNORE, MaskTarget, Sample
+from pipelines.training.benchmarks.series_choice import check_series_choice, evenly_spaced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -122,12 +122,9 @@ PASTIS-R/    (the root may also be the folder that holds it)
         Raises:
             BenchmarkError: No such folder, split, sensor, number of dates or rotation, or another `metadata.geojson`.
         """
-        if not sensors or len(set(sensors)) != len(sensors) or not set(sensors) <= set(FORMS):
-            raise SplitError(f"PASTIS-R: sensors must be some of {list(FORMS)}, each once, got {sensors}")
-        if dates < 1 or not 1 <= rotation <= NUM_FOLDS:
-            raise SplitError(
-                f"PASTIS-R: dates must be 1 or more and rotation 1 to {NUM_FOLDS}, got {dates} and {rotation}"
-            )
+        check_series_choice(sensors, dates, FORMS, self.info)
+        if not 1 <= rotation <= NUM_FOLDS:
+            raise SplitError(f"{self.info.title}: rotation must be 1 to {NUM_FOLDS}, got {rotation}")
         self.sensors = sensors
         self.dates = dates
         self.rotation = rotation

@@ -38,6 +38,19 @@ def read_raster(path: Path) -> NDArray[Any]:
     Raises:
         SampleError: The file is missing, damaged, of another format or unreasonably large.
     """
+    return _read(path, raw=False)
+
+
+def read_raw_tiff(path: Path) -> NDArray[Any]:
+    """All bands of a TIFF, (band, y, x), as they are stored, whatever colours its tag says they are.
+
+    Raises:
+        SampleError: The file is missing, damaged, no TIFF or unreasonably large.
+    """
+    return _read(path, raw=True)
+
+
+def _read(path: Path, *, raw: bool) -> NDArray[Any]:
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
@@ -47,9 +60,11 @@ def read_raster(path: Path) -> NDArray[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # photographs stand on no map
             driver = driver_of(path)
+            if raw and driver != "GTiff":
+                raise SampleError(path, "must be a TIFF image", "get the file again")
             if driver == "PNG":
                 check_png(path)
-            with rasterio.open(path, driver=driver) as source:
+            with rasterio.open(f"GTIFF_RAW:{path.absolute()}" if raw else path, driver=driver) as source:
                 if source.count * source.height * source.width > MAX_PIXELS:
                     raise SampleError(
                         path,
@@ -82,13 +97,11 @@ def driver_of(path: Path) -> str:
     """GDAL's driver for a file, by its first bytes; names and suffixes are not believed.
 
     Raises:
-        SampleError: It is none of `SIGNATURES`, or cannot be read.
+        SampleError: It is none of `SIGNATURES`.
+        OSError: It cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(4)
-    except OSError as error:
-        raise SampleError(path, f"the image must be readable ({error})", "get the set's images again") from error
+    with path.open("rb") as file:
+        head = file.read(4)
     for signature, driver in SIGNATURES.items():
         if head.startswith(signature):
             return driver
