@@ -16,9 +16,8 @@ from pipelines.legend import LAND_COVER
 from pipelines.simulate import RegionSpec, simulate_region, to_cube
 from pipelines.training import SceneArrays, scene_arrays
 from pipelines.training.baseline import MIN_SAMPLES_LEAF, MISSING, NUM_TREES, land_cover_features
-from pipelines.training.calibration.scene_logits import window_series
 from pipelines.training.chips import ChipConfig, ChipSampler
-from pipelines.training.evaluate import WINDOW
+from pipelines.training.evaluate import land_cover_answer, scene_windows, window_series
 from pipelines.training.loop import OptimiserConfig, Schedule, StageConfig
 from pipelines.training.loop.schedule import rate_at
 from pipelines.training.loop.trainee import Trainee
@@ -37,12 +36,6 @@ class Region:
     seed: int
     scene: SceneArrays
     planes: np.ndarray  # (feature, y, x), NaN missing
-
-    def windows(self):
-        height, width = self.scene.shape
-        for row in range(0, height, WINDOW):
-            for col in range(0, width, WINDOW):
-                yield slice(row, min(row + WINDOW, height)), slice(col, min(col + WINDOW, width))
 
 
 def region(seed, options):
@@ -166,18 +159,7 @@ def tuned(model, regions, labels, options, seed):
             shift_selection(model, [routing])
     trainee.take_average()
     model.eval()
-    return lambda one: model_map(model, one)
-
-
-def model_map(model, one):
-    said = np.empty(one.scene.shape, np.int64)
-    for window in one.windows():
-        series = window_series(one.scene, window)
-        groups = torch.ones(1, 1, sum(part.num_dates for part in series.values()), dtype=torch.bool)
-        with torch.inference_mode():
-            logits = model.segment(model.decode(model.fuse(model.encode(series), groups)))
-        said[window] = logits[0].float().argmax(0).numpy()
-    return said
+    return lambda one: land_cover_answer(model, one.scene).argmax(0)
 
 
 def frozen_planes(model, one, window):
@@ -201,7 +183,7 @@ def fit_frozen(regions, labels, options, seed):
     model = load_checkpoint(options.weights).model.eval()
     rows, truth = [], []
     for one, label in zip(regions, labels, strict=True):
-        for window in one.windows():
+        for window in scene_windows(one.scene):
             known = label[window] != IGNORE
             rows.append(frozen_planes(model, one, window)[:, known].T)
             truth.append(label[window][known])
@@ -211,7 +193,7 @@ def fit_frozen(regions, labels, options, seed):
 
     def said(one):
         answer = np.empty(one.scene.shape, np.int64)
-        for window in one.windows():
+        for window in scene_windows(one.scene):
             planes = frozen_planes(model, one, window)
             answer[window] = head.predict(scale.rows(planes.reshape(len(planes), -1).T)).reshape(planes.shape[1:])
         return answer

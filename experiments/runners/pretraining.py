@@ -11,7 +11,7 @@ from experiments import supervised
 from experiments.probe import balanced_accuracy, draw_labels, probe
 from experiments.row import Measure
 from experiments.setting import Setting
-from pipelines.training.calibration.scene_logits import window_series
+from pipelines.training.evaluate import window_series
 from pipelines.training.places.physical import physical_values
 from pipelines.training.scene_arrays import IGNORE
 from ringmoe_core import RingMoE, RingMoEConfig

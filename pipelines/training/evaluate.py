@@ -55,7 +55,7 @@ def answer(model: RingMoE, scene: SceneArrays, *, modalities: Sequence[str] = ("
     height, width = scene.shape
     land_cover = np.empty((len(model.config.class_codes), height, width), np.float32)
     change = np.empty((len(model.config.change_codes), height, width), np.float32)
-    for window in _windows(scene):
+    for window in scene_windows(scene):
         cover, changed = _answer_window(model, scene, window, modalities)
         land_cover[:, window[0], window[1]], change[:, window[0], window[1]] = cover, changed
     return SceneAnswer(land_cover=land_cover, change=change)
@@ -72,13 +72,41 @@ def land_cover_answer(
         modalities: Which sensors the model may see.
     """
     land_cover = np.empty((len(model.config.class_codes), *scene.shape), np.float32)
-    for window in _windows(scene):
-        series = _shown(scene, window, modalities)
+    for window in scene_windows(scene):
+        series = window_series(scene, window, modalities)
         groups = torch.ones(1, 1, scene.num_epochs * len(series), dtype=torch.bool)
         with torch.inference_mode():
             maps_GDHW = model.decode(model.fuse(model.encode(series), groups))
             land_cover[:, window[0], window[1]] = model.segment(maps_GDHW).float().softmax(1)[0].numpy()
     return land_cover
+
+
+def scene_windows(scene: SceneArrays) -> Iterator[tuple[slice, slice]]:
+    """Yields the pieces of a region, rows and columns, left to right, then down."""
+    height, width = scene.shape
+    for row in range(0, height, WINDOW):
+        for col in range(0, width, WINDOW):
+            yield slice(row, min(row + WINDOW, height)), slice(col, min(col + WINDOW, width))
+
+
+def window_series(
+    scene: SceneArrays,
+    window: tuple[slice, slice],
+    modalities: Sequence[str] = ("sar_l2", "ms"),
+    dates: Sequence[int] | None = None,
+) -> dict[str, Series]:
+    """Returns one window of a region as model input, ages counted from the last date that is shown of any sensor.
+
+    Args:
+        scene: The region.
+        window: Rows and columns.
+        modalities: Sensors to show.
+        dates: Epochs to show; None shows all.
+    """
+    kept = list(range(scene.num_epochs) if dates is None else dates)
+    sensors = {name: sensor for name, sensor in (("sar_l2", scene.sar), ("ms", scene.ms)) if name in modalities}
+    newest = min(sensor.age[kept].min() for sensor in sensors.values())
+    return {name: _series(sensor, window, kept, newest) for name, sensor in sensors.items()}
 
 
 def split_membership(num_epochs: int, num_modalities: int) -> npt.NDArray[np.bool_]:
@@ -120,22 +148,10 @@ def change_f1(counts: Sequence[SceneFigures]) -> float:
     return 2 * hits / (2 * hits + misses) if hits or misses else 0.0
 
 
-def _windows(scene: SceneArrays) -> Iterator[tuple[slice, slice]]:
-    height, width = scene.shape
-    for row in range(0, height, WINDOW):
-        for col in range(0, width, WINDOW):
-            yield slice(row, min(row + WINDOW, height)), slice(col, min(col + WINDOW, width))
-
-
-def _shown(scene: SceneArrays, window: tuple[slice, slice], modalities: Sequence[str]) -> dict[str, Series]:
-    sensors = {"sar_l2": scene.sar, "ms": scene.ms}
-    return {name: _series(sensors[name], window) for name in ("sar_l2", "ms") if name in modalities}
-
-
 def _answer_window(
     model: RingMoE, scene: SceneArrays, window: tuple[slice, slice], modalities: Sequence[str]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    series = _shown(scene, window, modalities)
+    series = window_series(scene, window, modalities)
     groups = torch.from_numpy(split_membership(scene.num_epochs, len(series)))[None]
     with torch.inference_mode():
         features = model.encode(series)
@@ -148,13 +164,14 @@ def _answer_window(
     return cover.numpy(), change.numpy()
 
 
-def _series(sensor: SensorArrays, window: tuple[slice, slice]) -> Series:
-    pixels = sensor.pixels[:, :, window[0], window[1]].astype(np.float32)
-    valid = sensor.valid[:, window[0], window[1]]
+def _series(sensor: SensorArrays, window: tuple[slice, slice], kept: list[int], newest: np.float32) -> Series:
+    pixels = sensor.pixels[kept][:, :, window[0], window[1]].astype(np.float32)
+    valid = sensor.valid[kept][:, window[0], window[1]]
+    present = sensor.present[kept]
     return Series(
-        pixels_BTCHW=torch.from_numpy(pixels * (valid[:, None] & sensor.present[..., None, None]))[None],
+        pixels_BTCHW=torch.from_numpy(pixels * (valid[:, None] & present[..., None, None]))[None],
         valid_BTHW=torch.from_numpy(np.ascontiguousarray(valid))[None],
-        present_BTC=torch.from_numpy(sensor.present)[None],
-        day_BT=torch.from_numpy(sensor.day)[None],
-        age_BT=torch.from_numpy(sensor.age)[None],
+        present_BTC=torch.from_numpy(present)[None],
+        day_BT=torch.from_numpy(sensor.day[kept])[None],
+        age_BT=torch.from_numpy(sensor.age[kept] - newest)[None],
     )

@@ -4,13 +4,14 @@ import math
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from labelled_scene import scene
 
 from pipelines.training import FitConfig, Phase, answer, change_f1, figures, fit, overall_accuracy
 from pipelines.training.chips import ChipConfig
-from pipelines.training.evaluate import SceneFigures, land_cover_answer, split_membership
+from pipelines.training.evaluate import SceneFigures, land_cover_answer, split_membership, window_series
 from pipelines.training.fit import learning_rate
 from pipelines.training.objective import any_change_dice
 from ringmoe_core import RingMoE, nano
@@ -96,6 +97,18 @@ def test_land_cover_alone_is_that_of_the_whole_answer(modalities):
     both = answer(model, place, modalities=modalities).land_cover
     alone = land_cover_answer(model, place, modalities=modalities)
     assert float(abs(alone - both).max()) < 1e-6
+
+
+def test_ages_of_both_sensors_count_from_the_same_last_date():
+    place = scene(6)
+    years = np.arange(place.num_epochs - 1, -1, -1, dtype=np.float32) / 10
+    place = replace(place, ms=replace(place.ms, age=years), sar=replace(place.sar, age=years + np.float32(0.01)))
+    everywhere = (slice(None), slice(None))
+    whole, early = window_series(place, everywhere), window_series(place, everywhere, dates=[0, 1])
+    assert whole["ms"].age_BT[0].tolist() == pytest.approx(years.tolist())
+    assert whole["sar_l2"].age_BT[0].tolist() == pytest.approx((years + 0.01).tolist())
+    assert early["ms"].age_BT[0].tolist() == pytest.approx([0.1, 0.0], abs=1e-6)
+    assert early["sar_l2"].age_BT[0].tolist() == pytest.approx([0.11, 0.01], abs=1e-6)
 
 
 def test_one_sensor_alone_gives_an_answer():

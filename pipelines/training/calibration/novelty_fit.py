@@ -29,9 +29,8 @@ from pipelines.inference.novelty import (
     percentile_by_count,
 )
 from pipelines.inference.novelty import season as season_of
-from pipelines.training.calibration.scene_logits import window_series
 from pipelines.training.chips import BAND_SUBSETS, ChipConfig
-from pipelines.training.evaluate import WINDOW
+from pipelines.training.evaluate import WINDOW, window_series
 from ringmoe_core import Series
 
 if TYPE_CHECKING:

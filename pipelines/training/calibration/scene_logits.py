@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipelines.training.evaluate import WINDOW, split_membership
+from pipelines.training.evaluate import scene_windows, split_membership, window_series
 from pipelines.training.scene_arrays import IGNORE
-from ringmoe_core import Series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipelines.training.scene_arrays import SceneArrays, SensorArrays
+    from pipelines.training.scene_arrays import SceneArrays
     from ringmoe_core import RingMoE
 
 PIXELS: Final = 8192
@@ -64,35 +63,16 @@ def scene_logits(
     chosen = np.random.default_rng(seed).permutation(height * width)[:pixels]
     kept = np.zeros(height * width, dtype=bool)
     kept[chosen] = True
-    parts = []
-    for row in range(0, height, WINDOW):
-        for col in range(0, width, WINDOW):
-            window = (slice(row, min(row + WINDOW, height)), slice(col, min(col + WINDOW, width)))
-            parts.append(_window(model, scene, window, kept.reshape(height, width)[window], modalities))
+    parts = [
+        _window(model, scene, window, kept.reshape(height, width)[window], modalities)
+        for window in scene_windows(scene)
+    ]
     return SceneLogits(
         land_cover=np.concatenate([part.land_cover for part in parts]),
         land_cover_label=np.concatenate([part.land_cover_label for part in parts]),
         change=np.concatenate([part.change for part in parts]),
         change_label=np.concatenate([part.change_label for part in parts]),
     )
-
-
-def window_series(
-    scene: SceneArrays,
-    window: tuple[slice, slice],
-    modalities: Sequence[str] = ("sar_l2", "ms"),
-    dates: Sequence[int] | None = None,
-) -> dict[str, Series]:
-    """Returns one window of a region as model input.
-
-    Args:
-        scene: The region.
-        window: Rows and columns.
-        modalities: Sensors to show.
-        dates: Epochs to show; None shows all.
-    """
-    sensors = {"sar_l2": scene.sar, "ms": scene.ms}
-    return {name: _series(sensors[name], window, dates) for name in ("sar_l2", "ms") if name in modalities}
 
 
 def _window(
@@ -115,18 +95,4 @@ def _window(
         land_cover_label=cover[known].astype(np.int64),
         change=np.moveaxis(change_SKHW[:, :, counted], -1, 0),
         change_label=change[counted].astype(np.int64),
-    )
-
-
-def _series(sensor: SensorArrays, window: tuple[slice, slice], dates: Sequence[int] | None) -> Series:
-    index = list(range(sensor.pixels.shape[0]) if dates is None else dates)
-    pixels = sensor.pixels[index][:, :, window[0], window[1]].astype(np.float32)
-    valid = sensor.valid[index][:, window[0], window[1]]
-    present = sensor.present[index]
-    return Series(
-        pixels_BTCHW=torch.from_numpy(pixels * (valid[:, None] & present[..., None, None]))[None],
-        valid_BTHW=torch.from_numpy(np.ascontiguousarray(valid))[None],
-        present_BTC=torch.from_numpy(present)[None],
-        day_BT=torch.from_numpy(sensor.day[index])[None],
-        age_BT=torch.from_numpy(sensor.age[index] - sensor.age[index].min())[None],
     )
