@@ -30,6 +30,11 @@ from ringmoe_core.selection_bias import shift_selection
 BALANCE, Z = 0.01, 0.001
 """Weights of the routers' losses, as in training."""
 
+UNCHANGED = dict.fromkeys(
+    ("one_modality", "band_subset", "unmasked", "date_dropout", "reflectance_gain", "power_offset_db"), 0.0
+)
+"""Chips as the sensors made them, turned and mirrored alone, as the U-Net's are."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -102,7 +107,7 @@ def fit_unet(regions, labels, options, seed):
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-3)
     for step in range(options.unet_steps):
         optimiser.param_groups[0]["lr"] = 3e-3 * 0.5 * (1 + np.cos(np.pi * step / options.unet_steps))
-        chips = [unet_chip(images, labels, options.chip, random) for _ in range(options.batch)]
+        chips = [unet_chip(images, labels, options.chip, random) for _ in range(options.unet_batch)]
         x, y = (torch.from_numpy(np.stack(part)) for part in zip(*chips, strict=True))
         loss = segmentation_loss(model(x), y.long())
         optimiser.zero_grad()
@@ -137,12 +142,14 @@ def fit_fresh(regions, labels, options, seed):
 def tuned(model, regions, labels, options, seed):
     stage = StageConfig(
         name="few-labels", steps=options.steps, average=0.99,
-        schedule=Schedule(peak=options.rate, warmup_steps=max(1, options.steps // 10)),
+        schedule=Schedule(peak=options.rate, warmup_steps=max(1, options.steps // 20)),
         optimiser=OptimiserConfig(layer_decay=options.layer_decay),
     )  # fmt: skip
     trainee = Trainee(model, stage, backbone=model.config)
     scenes = [replace(one.scene, land_cover=label) for one, label in zip(regions, labels, strict=True)]
-    drawn = ChipConfig(size=options.chip, batch=options.batch, num_epochs=min(6, options.dates), change_share=0.0)
+    drawn = ChipConfig(
+        size=options.chip, batch=options.batch, num_epochs=min(6, options.dates), change_share=0.0, **UNCHANGED
+    )
     sampler, fast = ChipSampler(scenes, drawn, seed=seed), choose_precision("cpu").dtype == torch.bfloat16
     model.train()
     for step in range(options.steps):

@@ -93,7 +93,7 @@ def easy(regions):
 
 @pytest.mark.parametrize("fit", [fit_forest, fit_unet, fit_frozen])
 def test_an_arm_reads_what_is_plain_to_see(easy, weights, fit):
-    options = argparse.Namespace(unet_steps=200, batch=4, chip=32, width=8, weights=weights)
+    options = argparse.Namespace(unet_steps=200, unet_batch=4, chip=32, width=8, weights=weights)
     labels = [draw_labels(easy[0].scene.land_cover, 0.5, np.random.default_rng(1))]
     said = fit(easy[:1], labels, options, 0)(easy[0])
     assert scores(said, easy[0].scene.land_cover)["overall accuracy"] > 0.87
