@@ -116,6 +116,18 @@ class PretrainStage(_StageConfig):
     """Options of `ringmoe_core.pretraining.PretrainConfig`; those left out have its defaults."""
 
 
+class WithheldStage(_StageConfig):
+    """Learns from series alone what images that it was not shown look like."""
+
+    learn: Literal["withheld"]
+    dates: int = Field(default=8, ge=2)
+    """Dates of a chip of a series, each with all sensors that saw it within `pair_days`."""
+
+    pair_days: float = Field(default=8.0, ge=0)
+    objective: dict[str, Any] = Field(default_factory=dict)
+    """Options of `ringmoe_core.pretraining.WithheldConfig`; those left out have its defaults."""
+
+
 class TaskStage(_StageConfig):
     """Learns tasks."""
 
@@ -137,7 +149,7 @@ class TaskStage(_StageConfig):
         return self
 
 
-Stage = Annotated[PretrainStage | TaskStage, Field(discriminator="learn")]
+Stage = Annotated[PretrainStage | WithheldStage | TaskStage, Field(discriminator="learn")]
 
 
 class ResumeConfig(_Strict):
@@ -294,7 +306,11 @@ def _position(inner: list[Any], step: str, key: str) -> int:
 
 def _describe(fault: dict[str, Any]) -> str:
     parts = [str(part) for part in fault["loc"]]
-    if parts[:1] == ["stages"] and parts[2:3] in (["pretrain"], ["tasks"]):  # the kind of stage is no key of the file
+    if parts[:1] == ["stages"] and parts[2:3] in (
+        ["pretrain"],
+        ["withheld"],
+        ["tasks"],
+    ):  # the kind of stage is no key of the file
         del parts[2]
     where = ".".join(parts)
     given = repr(fault.get("input"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flows.errors import ConfigError
@@ -66,7 +67,7 @@ def make_learner(
     from pipelines.training.loop import MultiTask, Pretraining
     from ringmoe_core import RingMoE
     from ringmoe_core.heads import build_head
-    from ringmoe_core.pretraining import PretrainConfig, Pretrainer
+    from ringmoe_core.pretraining import PretrainConfig, Pretrainer, WithheldConfig, WithheldImages
     from ringmoe_core.task_model import TaskModel
 
     backbone: RingMoE = RingMoE(model_config(config), seed=seed)
@@ -74,8 +75,11 @@ def make_learner(
     def draw(size: int, batch: int, draw_seed: int) -> PlaceSampler:
         return make_sampler(config, stage, store, size=size, batch=batch, seed=draw_seed, split=split)
 
-    if stage.learn == "pretrain":
+    if stage.learn != "tasks":
         try:
+            if stage.learn == "withheld":
+                unseen = WithheldImages(backbone, WithheldConfig.from_dict(stage.objective), seed=seed)
+                return Pretraining(unseen, draw, seed=seed, kinds=["series"])
             objective = PretrainConfig.from_dict(stage.objective)
             return Pretraining(Pretrainer(backbone, objective, seed=seed), draw, seed=seed)
         except (ValueError, TypeError) as error:
@@ -102,9 +106,11 @@ def make_sampler(
 
     data = config.data
     weights: dict[str, float] = dict(data.weights.items())
+    drawing = DrawConfig(num_dates=data.num_dates, num_pairs=data.num_pairs)
+    if stage.learn == "withheld":
+        drawing = replace(drawing, num_pairs=stage.dates, pair_days=stage.pair_days, as_rgb=0.0)
     sampling = SamplerConfig(
-        purpose=stage.learn, size=size, batch=batch, temperature=data.temperature, weights=weights,
-        max_nodata=data.max_nodata, overlap=data.overlap,
-        draw=DrawConfig(num_dates=data.num_dates, num_pairs=data.num_pairs),
+        purpose="tasks" if stage.learn == "tasks" else "pretrain", size=size, batch=batch,
+        temperature=data.temperature, weights=weights, max_nodata=data.max_nodata, overlap=data.overlap, draw=drawing,
     )  # fmt: skip
     return PlaceSampler(store, sampling, seed=seed, hold_out=HoldOut(**data.hold_out.model_dump()), split=split)

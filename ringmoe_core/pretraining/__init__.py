@@ -11,8 +11,19 @@ if TYPE_CHECKING:
     from ringmoe_core.pretraining.config import PretrainConfig
     from ringmoe_core.pretraining.pretrainer import Pretrainer, PretrainLosses
     from ringmoe_core.pretraining.random_mask import draw_masks, unit_for
+    from ringmoe_core.pretraining.withheld import WithheldImages
+    from ringmoe_core.pretraining.withheld_config import WithheldConfig
 
-__all__ = ["PretrainBatch", "PretrainConfig", "PretrainLosses", "Pretrainer", "draw_masks", "unit_for"]
+__all__ = [
+    "PretrainBatch",
+    "PretrainConfig",
+    "PretrainLosses",
+    "Pretrainer",
+    "WithheldConfig",
+    "WithheldImages",
+    "draw_masks",
+    "unit_for",
+]
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
@@ -21,5 +32,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "config": ["PretrainConfig"],
         "pretrainer": ["PretrainLosses", "Pretrainer"],
         "random_mask": ["draw_masks", "unit_for"],
+        "withheld": ["WithheldImages"],
+        "withheld_config": ["WithheldConfig"],
     },
 )

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ringmoe_core.images import pick_images
+from ringmoe_core.pretraining.target import Truth
+
 if TYPE_CHECKING:
     from ringmoe_core.series import Series
 
@@ -76,3 +79,17 @@ class PretrainBatch:
         values = self.physical[name]
         finite = torch.isfinite(values.real) & torch.isfinite(values.imag) if name == "sar_l1" else values.isfinite()
         return finite & self.series[name].valid_BTHW[:, :, None] & self.present(name)[..., None, None]
+
+    def truth(self, name: str, judged_BTHW: Tensor, images_N: Tensor) -> Truth:
+        """What images of a modality are judged by.
+
+        Args:
+            name: of the modality.
+            judged_BTHW: bool, pixels that count.
+            images_N: the images, as place x T + date.
+        """
+        values, known, present, judged = (
+            pick_images(part.flatten(0, 1), images_N)
+            for part in (self.physical[name], self.known(name), self.present(name), judged_BTHW)
+        )
+        return Truth(values_NCHW=values, known_NCHW=known, present_NC=present, judged_NHW=judged)

@@ -18,7 +18,6 @@ from ringmoe_core.pretraining.contrast import Contrast
 from ringmoe_core.pretraining.hide import hidden_cells, hidden_pixels, without
 from ringmoe_core.pretraining.light_decoder import LightDecoder
 from ringmoe_core.pretraining.random_mask import unit_for
-from ringmoe_core.pretraining.target import Truth
 from ringmoe_core.pretraining.targets import modality_target
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ class Pretrainer(nn.Module):
         terms: dict[str, Tensor] = {}
         if hidden is not None:
             for name, numbers_NRHW, images_N in self._predict(features, batch, shown):
-                truth = _truth(batch, name, hidden[name], images_N)
+                truth = batch.truth(name, hidden[name], images_N)
                 found = self.targets[name].losses(numbers_NRHW, truth)
                 terms |= {f"{name}.{key}" if key else name: value for key, value in found.items()}
         contrast = None if self.contrast is None else self.contrast(features, shown, batch.place_B)
@@ -231,14 +230,6 @@ class Pretrainer(nn.Module):
                 extra = cast("LightDecoder", decoder).nothing(features.size) if self.config.cross_modal else None
                 total = total + 0.0 * decoder(stages, extra, features.size).float().sum()
         return total if self.contrast is None else total + self.contrast.idle(features)
-
-
-def _truth(batch: PretrainBatch, name: str, hidden_BTHW: Tensor, images_N: Tensor) -> Truth:
-    values, known, present, judged = (
-        pick_images(part.flatten(0, 1), images_N)
-        for part in (batch.physical[name], batch.known(name), batch.present(name), hidden_BTHW)
-    )
-    return Truth(values_NCHW=values, known_NCHW=known, present_NC=present, judged_NHW=judged)
 
 
 def _numbers(terms: Mapping[str, Tensor]) -> dict[str, float]:

@@ -24,7 +24,7 @@ from flows.train_curves import read_curves
 from flows.train_run import RoutingFailedError, train_run
 from pipelines.training.loop import ResumeError, has_state
 from pipelines.training.places import PlaceStore, PlaceStoreError, SamplerError
-from ringmoe_core import load_checkpoint
+from ringmoe_core import RingMoE, load_checkpoint
 from ringmoe_core.heads import load_heads
 
 MODEL = {"dim": 16, "head_dim": 8, "depths": [1, 1], "fusion_dim": 8, "fusion_heads": 2, "skip_dim": 4,
@@ -102,6 +102,37 @@ def test_a_run_leaves_weights_heads_curves_and_a_page(finished):
     assert {"land_cover_overall_accuracy", "change_f1", "test_places"} <= set(report.figures)
     assert set(report.stages[1].held_out) <= {*TASKS, "balance"}
     assert any("no pixel of" in note for note in report.notes)  # a kind of place without some class says so
+
+
+def test_a_stage_of_withheld_images_teaches_maps_from_series_alone(places, tmp_path):
+    stages = [
+        {"name": "dates", "learn": "withheld", "steps": 4, "dates": 4, "warmup_steps": 1, "learning_rate": 1e-2,
+         "phases": [{"size": 32, "batch": 2}], "average": 0, "objective": {"ms_weight": 2.0}},
+    ]  # fmt: skip
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(CONFIG | {"stages": stages}))
+    report = train_run(load_training(str(path), [f"data.folder={places}"]), tmp_path / "out", say=lambda _: None)
+    assert {"ms", "ms.angle", "sar_l2", "balance"} <= set(report.stages[0].last) <= {
+        "ms", "ms.angle", "sar_l2", "balance", "z"
+    }  # fmt: skip
+    points = read_curves(tmp_path / "out" / "curves.csv")
+    assert {point.kind for point in points} == {"series"}
+    learnt, fresh = load_checkpoint(tmp_path / "out" / "small.safetensors").model, RingMoE(
+        load_checkpoint(tmp_path / "out" / "small.safetensors").model.config, seed=0
+    )  # fmt: skip
+    own, first = learnt.state_dict(), fresh.state_dict()
+    for name in ("decoder.refine.weight", "fusion.levels.0.output.weight", "encoder.skips.ms.convolution.weight"):
+        assert not torch.allclose(own[name], first[name], atol=1e-3), name
+    torch.testing.assert_close(own["segmentation_head.classify.weight"], first["segmentation_head.classify.weight"],
+                               rtol=0.02, atol=1e-3)  # fmt: skip
+
+
+def test_options_of_withheld_images_are_checked_where_the_run_is_built(places, tmp_path):
+    stages = [{"name": "dates", "learn": "withheld", "steps": 1, "objective": {"least_share": 2}}]
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(CONFIG | {"stages": stages}))
+    with pytest.raises(ConfigError, match=r"stages, dates: objective: shares are .* got 2"):
+        train_run(load_training(str(path), [f"data.folder={places}"]), tmp_path / "out", say=lambda _: None)
 
 
 def test_curves_have_every_step_of_every_stage(finished):

@@ -11,27 +11,36 @@ from pipelines.training.places.tensors import physical_of, series_of
 from ringmoe_core.pretraining import PretrainBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import nn
 
+    from pipelines.training.places.place import Kind
     from pipelines.training.places.sampler import ChipBatch, PlaceSampler
     from ringmoe_core import RingMoE
-    from ringmoe_core.pretraining import Pretrainer
+    from ringmoe_core.pretraining import Pretrainer, WithheldImages
 
 
 class Pretraining:
-    """Learns from places of every kind; satisfies `Learner`."""
+    """Learns from places without their labels; satisfies `Learner`."""
 
-    def __init__(self, pretrainer: Pretrainer, draw: Callable[[int, int, int], PlaceSampler], *, seed: int) -> None:
+    def __init__(
+        self,
+        pretrainer: Pretrainer | WithheldImages,
+        draw: Callable[[int, int, int], PlaceSampler],
+        *,
+        seed: int,
+        kinds: Sequence[Kind] | None = None,
+    ) -> None:
         """Joins them.
 
         Args:
             pretrainer: The model with what pre-training adds to it.
             draw: Gives the sampler of a size, a batch and a seed.
-            seed: Of the masks.
+            seed: Of what is hidden or withheld.
+            kinds: Of the places to learn from; None takes all.
         """
-        self._pretrainer, self._draw, self._seed = pretrainer, draw, seed
+        self._pretrainer, self._draw, self._seed, self._kinds = pretrainer, draw, seed, kinds
 
     @property
     def module(self) -> nn.Module:
@@ -44,8 +53,13 @@ class Pretraining:
         return self._pretrainer.model
 
     def sampler(self, *, size: int, batch: int, seed: int) -> PlaceSampler:
-        """Returns the sampler of all kinds."""
-        return self._draw(size, batch, seed)
+        """Returns the sampler of the places' kinds.
+
+        Raises:
+            SamplerError: There is no place of a kind.
+        """
+        sampler = self._draw(size, batch, seed)
+        return sampler if self._kinds is None else sampler.restricted(self._kinds)
 
     def prepare(self, batch: ChipBatch) -> PretrainBatch:
         """Returns images with the physical values that they stand for."""
