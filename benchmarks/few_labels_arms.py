@@ -166,7 +166,7 @@ def tuned(model, regions, labels, options, seed):
             shift_selection(model, [routing])
     trainee.take_average()
     model.eval()
-    return lambda one: land_cover_answer(model, one.scene).argmax(0)
+    return lambda one: land_cover_answer(model, one.scene, side=max(one.scene.shape)).argmax(0)  # as the U-Net sees it
 
 
 def frozen_planes(model, one, window):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,13 @@ def shared_data() -> Path:
     if not (folder / "catalog" / "catalog.json").is_file():
         pytest.skip(f"real test data not found at {folder}; set RINGMOE_SHARED_DATA to the folder that holds catalog/")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """A shell that starts the tests in the background has them ignore SIGINT, and with them whatever they start."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -62,7 +62,7 @@ def answer(model: RingMoE, scene: SceneArrays, *, modalities: Sequence[str] = ("
 
 
 def land_cover_answer(
-    model: RingMoE, scene: SceneArrays, *, modalities: Sequence[str] = ("sar_l2", "ms")
+    model: RingMoE, scene: SceneArrays, *, modalities: Sequence[str] = ("sar_l2", "ms"), side: int = WINDOW
 ) -> npt.NDArray[np.float32]:
     """Returns the land cover of `answer` alone, (class, y, x) probabilities: no split is looked at.
 
@@ -70,9 +70,10 @@ def land_cover_answer(
         model: In evaluation mode.
         scene: The region.
         modalities: Which sensors the model may see.
+        side: Of the pieces that the model sees at a time, pixels.
     """
     land_cover = np.empty((len(model.config.class_codes), *scene.shape), np.float32)
-    for window in scene_windows(scene):
+    for window in scene_windows(scene, side):
         series = window_series(scene, window, modalities)
         groups = torch.ones(1, 1, scene.num_epochs * len(series), dtype=torch.bool)
         with torch.inference_mode():
@@ -81,12 +82,12 @@ def land_cover_answer(
     return land_cover
 
 
-def scene_windows(scene: SceneArrays) -> Iterator[tuple[slice, slice]]:
-    """Yields the pieces of a region, rows and columns, left to right, then down."""
+def scene_windows(scene: SceneArrays, side: int = WINDOW) -> Iterator[tuple[slice, slice]]:
+    """Yields the pieces of a region of so many pixels a side, rows and columns, left to right, then down."""
     height, width = scene.shape
-    for row in range(0, height, WINDOW):
-        for col in range(0, width, WINDOW):
-            yield slice(row, min(row + WINDOW, height)), slice(col, min(col + WINDOW, width))
+    for row in range(0, height, side):
+        for col in range(0, width, side):
+            yield slice(row, min(row + side, height)), slice(col, min(col + side, width))
 
 
 def window_series(

@@ -32,7 +32,7 @@ def test_shipped_configurations_are_valid_and_lie_in_the_package():
             assert (name, set(config.data.render)) == ("heads", {"slc", "vhr", "video"})
             continue
         assert (config.name, config.preset) == (name, name.removesuffix("-dense"))
-        stages = ["tasks"] if name.endswith("-dense") else ["pretrain", "tasks"]
+        stages = {"nano": ["pretrain", "tasks"], "tiny": ["pretrain", "withheld", "tasks"]}.get(name, ["tasks"])
         assert [stage.learn for stage in config.stages] == stages
         assert set(config.data.render) == {"series", "slc", "vhr", "video"}
     assert (resources.files("flows") / "configs" / "nano.yaml").is_file()
